@@ -1,0 +1,1 @@
+//! The ILNP Communication Cache (RFC 6741 §5).

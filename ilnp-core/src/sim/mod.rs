@@ -1,0 +1,1 @@
+//! A virtual clock and seeded links that drive nodes in tests.
