@@ -1,3 +1,89 @@
-//! Starts the program.
+//! The repository's commands: `cargo xtask demo | test | bench | bpf`.
+//!
+//! Each one says which Debian packages it needs, installs those that are missing, and then does its
+//! work. Exit status: 0 done, 1 failed, 2 wrong usage.
 
-fn main() {}
+mod debian;
+mod step;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::debian::Need;
+use crate::step::Profile;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// All of them need root: they make network namespaces, load BPF programs and install packages.
+#[derive(Subcommand)]
+enum Command {
+    /// Show a host that moves between two sites: over plain IPv6 its sessions die, over ILNP they
+    /// go on.
+    Demo,
+    /// Run every test: unit, property, simulation, differential, end to end, conformance.
+    Test {
+        /// Run only the tests whose name contains this.
+        filter: Option<String>,
+    },
+    /// Measure what SPECIFICATION.md promises, and print target and result.
+    Bench {
+        /// Print one JSON document instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// Measure only these lines; all of them when none is named.
+        lines: Vec<String>,
+    },
+}
+
+impl Command {
+    const fn needs(&self) -> &'static [&'static [Need]] {
+        match self {
+            Self::Demo | Self::Bench { .. } => &[debian::LAB],
+            Self::Test { .. } => &[debian::LAB, debian::JUDGE],
+        }
+    }
+
+    fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Demo => {
+                step::build(Profile::Dev)?;
+                step::run(step::program(Profile::Dev, "ilnp-lab").arg("demo"))
+            }
+            Self::Test { filter } => {
+                step::build(Profile::Dev)?;
+                step::run(step::cargo().args(["test", "--workspace"]).args(filter))
+            }
+            Self::Bench { json, lines } => {
+                step::build(Profile::Release)?;
+                let json = json.then_some("--json");
+                step::run(
+                    step::program(Profile::Release, "ilnp-bench")
+                        .args(json)
+                        .args(lines),
+                )
+            }
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let command = Arguments::parse().command;
+    if !nix::unistd::Uid::effective().is_root() {
+        step::say("error: this needs root, for network namespaces and BPF: run it as root");
+        return ExitCode::from(2);
+    }
+    let done = debian::install_missing(command.needs()).and_then(|()| command.run());
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            step::say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

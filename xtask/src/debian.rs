@@ -1,0 +1,87 @@
+//! The Debian packages that the commands need.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Context as _;
+
+use crate::step;
+
+/// A package, and the file whose presence shows that it is there, however it came.
+pub(crate) struct Need {
+    package: &'static str,
+    /// A program somewhere in the usual places, or a path.
+    proof: &'static str,
+}
+
+const fn need(package: &'static str, proof: &'static str) -> Need {
+    Need { package, proof }
+}
+
+/// For the lab: hosts, routers and the programs whose sessions go on.
+pub(crate) const LAB: &[Need] = &[
+    need("curl", "curl"),
+    need("ethtool", "ethtool"),
+    need("iperf3", "iperf3"),
+    need("iproute2", "ip"),
+    need("iputils-ping", "ping"),
+    need("nftables", "nft"),
+    need("nginx-light", "nginx"),
+    need("openssh-client", "ssh"),
+    need("openssh-server", "sshd"),
+    need("radvd", "radvd"),
+    need("tcpdump", "tcpdump"),
+];
+
+/// For the tests: what judges our packets, and is not ours.
+pub(crate) const JUDGE: &[Need] = &[need("tshark", "tshark")];
+
+const DIRECTORIES: [&str; 6] = [
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+];
+
+impl Need {
+    fn is_met(&self) -> bool {
+        if self.proof.starts_with('/') {
+            return Path::new(self.proof).exists();
+        }
+        DIRECTORIES
+            .iter()
+            .any(|directory| Path::new(directory).join(self.proof).exists())
+    }
+}
+
+/// Installs what is missing, and says what that is.
+pub(crate) fn install_missing(needs: &[&[Need]]) -> anyhow::Result<()> {
+    let missing: Vec<&str> = needs
+        .iter()
+        .copied()
+        .flatten()
+        .filter(|need| !need.is_met())
+        .map(|need| need.package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    step::say(&format!("Needed Debian packages: {}", missing.join(" ")));
+    if install(&missing).is_err() {
+        // A fresh machine has no package lists, or old ones.
+        step::run(Command::new("apt-get").arg("update"))?;
+        install(&missing).context("these packages have to be installed by hand")?;
+    }
+    Ok(())
+}
+
+fn install(packages: &[&str]) -> anyhow::Result<()> {
+    step::run(
+        Command::new("apt-get")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(["install", "--yes", "--no-install-recommends"])
+            .args(packages),
+    )
+}
