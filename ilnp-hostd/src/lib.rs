@@ -1,1 +1,16 @@
-//! x
+//! The ILNPv6 host daemon: everything around [`ilnp_core::node`] that touches the kernel, files
+//! and users.
+//!
+//! One task owns the node. The other parts only translate, and talk to it over bounded channels.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`capabilities`] | the rights that the daemon keeps |
+//! | [`clock`] | time as the node counts it |
+//! | [`config`] | reads and checks the configuration |
+//! | [`identity`] | who this node is |
+
+pub mod capabilities;
+pub mod clock;
+pub mod config;
+pub mod identity;

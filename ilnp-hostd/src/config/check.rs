@@ -1,0 +1,360 @@
+//! From the file to the configuration: every value is checked, every mistake is collected.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use ilnp_core::id::{HandlePrefix, Locator, Nid, ParseIdError};
+use ilnp_core::wire::NonceLength;
+use toml::Spanned;
+
+use super::file::{CorrespondentTable, File};
+use super::mistake::{Mistake, Position};
+use super::{Config, Correspondent};
+
+/// The most Locators that a Locator Update carries (RFC 6743 §2).
+const MAX_LOCATORS: usize = 255;
+/// The longest path of a Unix socket, its closing zero left out.
+const MAX_SOCKET_PATH: usize = 107;
+/// The longest interface name, its closing zero left out.
+const MAX_INTERFACE_NAME: usize = 15;
+/// The longest DNS name in text.
+const MAX_NAME: usize = 253;
+
+/// Checks every value of `file`, which was read from `text`.
+pub(super) fn check(text: &str, file: File) -> Result<Config, Vec<Mistake>> {
+    let mut checker = Checker {
+        text,
+        mistakes: Vec::new(),
+    };
+    let config = checker.config(&file);
+    let mut mistakes = checker.mistakes;
+    mistakes.sort_by_key(|mistake| mistake.position);
+    if mistakes.is_empty() {
+        Ok(config)
+    } else {
+        Err(mistakes)
+    }
+}
+
+struct Checker<'a> {
+    text: &'a str,
+    mistakes: Vec<Mistake>,
+}
+
+impl Checker<'_> {
+    /// The configuration, with defaults in place of what is wrong.
+    fn config(&mut self, file: &File) -> Config {
+        self.nonce_policy(file.nonce.as_ref());
+        self.checksum(file.checksum.as_ref());
+        let nid = file.nid.as_ref().and_then(|value| self.nid(value));
+        let handle_prefix = file
+            .handle_prefix
+            .as_ref()
+            .and_then(|value| self.handle_prefix(value))
+            .unwrap_or_default();
+        let interface_name = self.interface_name(file.interface_name.as_ref());
+        Config {
+            nid,
+            interfaces: file
+                .interfaces
+                .as_ref()
+                .map(|list| self.interfaces(list, &interface_name)),
+            interface_name,
+            handle_prefix,
+            state_dir: self.path(file.state_dir.as_ref(), "/var/lib/ilnp"),
+            control_socket: self.socket(file.control_socket.as_ref()),
+            pin_dir: self.path(file.pin_dir.as_ref(), "/sys/fs/bpf/ilnp"),
+            nonce_length: self.nonce_length(file.nonce_bits.as_ref()),
+            correspondents: self.correspondents(&file.correspondent, nid, handle_prefix),
+        }
+    }
+
+    /// Notes a mistake in `value`.
+    fn refuse<T>(&mut self, value: &Spanned<T>, message: String) {
+        self.mistakes.push(Mistake {
+            position: Position::of(self.text, value.span().start),
+            message,
+        });
+    }
+
+    fn parsed<T: FromStr<Err = ParseIdError>>(&mut self, value: &Spanned<String>) -> Option<T> {
+        let parsed = value.get_ref().parse::<T>();
+        if let Err(error) = &parsed {
+            self.refuse(
+                value,
+                format!("found {:?}, expected {}", error.found, error.expected),
+            );
+        }
+        parsed.ok()
+    }
+
+    fn nid(&mut self, value: &Spanned<String>) -> Option<Nid> {
+        let nid: Nid = self.parsed(value)?;
+        let Some(reason) = nid.unusable_reason() else {
+            return Some(nid);
+        };
+        self.refuse(
+            value,
+            format!("found {nid}, expected an identifier that a node can use: {reason}"),
+        );
+        None
+    }
+
+    fn handle_prefix(&mut self, value: &Spanned<String>) -> Option<HandlePrefix> {
+        let prefix: HandlePrefix = self.parsed(value)?;
+        if prefix.locator().is_usable() {
+            return Some(prefix);
+        }
+        self.refuse(
+            value,
+            format!("found {prefix}, expected a prefix that addresses can be made of"),
+        );
+        None
+    }
+
+    fn locator(&mut self, value: &Spanned<String>, handles: HandlePrefix) -> Option<Locator> {
+        let locator: Locator = self.parsed(value)?;
+        if handles.alias_of(locator).is_some() {
+            self.refuse(
+                value,
+                format!("found {locator}, which handles are made of, expected a Locator that packets can be sent to"),
+            );
+        } else if !locator.is_usable() {
+            self.refuse(
+                value,
+                format!("found {locator}, expected a Locator that packets can be sent to (not unspecified, loopback, link-local or multicast)"),
+            );
+        }
+        Some(locator)
+    }
+
+    fn nonce_policy(&mut self, value: Option<&Spanned<String>>) {
+        match value.map(|value| (value, value.get_ref().as_str())) {
+            None | Some((_, "always")) => {}
+            Some((value, "initial")) => self.refuse(
+                value,
+                "found \"initial\", which this version does not do yet, expected \"always\""
+                    .to_owned(),
+            ),
+            Some((value, other)) => {
+                self.refuse(value, format!("found {other:?}, expected \"always\""));
+            }
+        }
+    }
+
+    fn nonce_length(&mut self, value: Option<&Spanned<i64>>) -> NonceLength {
+        match value.map(|value| (value, *value.get_ref())) {
+            None | Some((_, 96)) => NonceLength::Long,
+            Some((_, 32)) => NonceLength::Short,
+            Some((value, other)) => {
+                self.refuse(
+                    value,
+                    format!("found {other}, expected 96 or 32 (RFC 6744 §2)"),
+                );
+                NonceLength::Long
+            }
+        }
+    }
+
+    fn checksum(&mut self, value: Option<&Spanned<String>>) {
+        if let Some(value) = value
+            && value.get_ref() != "ilnp"
+        {
+            self.refuse(
+                value,
+                format!(
+                    "found {:?}, expected \"ilnp\" (RFC 6744 §3)",
+                    value.get_ref()
+                ),
+            );
+        }
+    }
+
+    fn path(&mut self, value: Option<&Spanned<String>>, default: &str) -> PathBuf {
+        let Some(value) = value else {
+            return default.into();
+        };
+        let path = PathBuf::from(value.get_ref());
+        if !path.is_absolute() || value.get_ref().contains('\0') {
+            self.refuse(
+                value,
+                format!(
+                    "found {:?}, expected an absolute path, as {default:?}",
+                    value.get_ref()
+                ),
+            );
+        }
+        path
+    }
+
+    fn socket(&mut self, value: Option<&Spanned<String>>) -> PathBuf {
+        let path = self.path(value, "/run/ilnp/hostd.sock");
+        let octets = path.as_os_str().len();
+        if let Some(value) = value
+            && octets > MAX_SOCKET_PATH
+        {
+            self.refuse(
+                value,
+                format!("found a path of {octets} octets, expected at most {MAX_SOCKET_PATH} for a Unix socket"),
+            );
+        }
+        path
+    }
+
+    fn interface_name(&mut self, value: Option<&Spanned<String>>) -> String {
+        match value {
+            None => "ilnp0".to_owned(),
+            Some(value) => self.interface(value),
+        }
+    }
+
+    fn interface(&mut self, value: &Spanned<String>) -> String {
+        let name = value.get_ref();
+        let forbidden = |c: char| c.is_whitespace() || c.is_control() || "/:%".contains(c);
+        if name.is_empty() || name.len() > MAX_INTERFACE_NAME {
+            self.refuse(
+                value,
+                format!(
+                    "found {name:?}, expected an interface name of 1 to {MAX_INTERFACE_NAME} octets"
+                ),
+            );
+        } else if name == "." || name == ".." || name.contains(forbidden) {
+            self.refuse(
+                value,
+                format!(
+                    "found {name:?}, expected an interface name (without spaces, '/', ':' and '%')"
+                ),
+            );
+        }
+        name.clone()
+    }
+
+    fn interfaces(&mut self, list: &Spanned<Vec<Spanned<String>>>, own: &str) -> Vec<String> {
+        if list.get_ref().is_empty() {
+            self.refuse(
+                list,
+                "found no interface, expected at least one (leave the key out to use every suitable interface)".to_owned(),
+            );
+        }
+        let mut names = Vec::new();
+        for value in list.get_ref() {
+            let name = self.interface(value);
+            if names.contains(&name) {
+                self.refuse(value, format!("found {name:?} twice, expected it once"));
+            } else if name == own {
+                self.refuse(
+                    value,
+                    format!("found {name:?}, which is the ILNP interface itself, expected one that leads to the network"),
+                );
+            }
+            names.push(name);
+        }
+        names
+    }
+
+    fn correspondents(
+        &mut self,
+        tables: &[CorrespondentTable],
+        own: Option<Nid>,
+        handles: HandlePrefix,
+    ) -> Vec<Correspondent> {
+        let mut seen = Seen::default();
+        tables
+            .iter()
+            .filter_map(|table| self.correspondent(table, own, handles, &mut seen))
+            .collect()
+    }
+
+    fn correspondent(
+        &mut self,
+        table: &CorrespondentTable,
+        own: Option<Nid>,
+        handles: HandlePrefix,
+        seen: &mut Seen,
+    ) -> Option<Correspondent> {
+        let name = self.name(&table.name);
+        if let Some(line) = seen.names.insert(name.clone(), self.line(&table.name)) {
+            self.refuse(
+                &table.name,
+                format!("found {name:?} again, which line {line} has already, expected one table for a name"),
+            );
+        }
+        let locators = self.locators(&table.locators, handles);
+        let nid = self.nid(&table.nid)?;
+        if Some(nid) == own {
+            self.refuse(
+                &table.nid,
+                format!("found {nid}, which is this node's own, expected the correspondent's"),
+            );
+        }
+        if let Some(line) = seen.nids.insert(nid, self.line(&table.nid)) {
+            self.refuse(
+                &table.nid,
+                format!("found {nid} again, which line {line} has already, expected one table for an identifier"),
+            );
+        }
+        Some(Correspondent {
+            name,
+            nid,
+            locators,
+        })
+    }
+
+    fn name(&mut self, value: &Spanned<String>) -> String {
+        let name = value.get_ref().trim_end_matches('.').to_ascii_lowercase();
+        let label = |label: &str| {
+            !label.is_empty()
+                && label.len() <= 63
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        };
+        if name.len() > MAX_NAME || !name.split('.').all(label) {
+            self.refuse(
+                value,
+                format!(
+                    "found {:?}, expected a host name, as cn.example",
+                    value.get_ref()
+                ),
+            );
+        }
+        name
+    }
+
+    fn locators(
+        &mut self,
+        list: &Spanned<Vec<Spanned<String>>>,
+        handles: HandlePrefix,
+    ) -> Vec<Locator> {
+        let count = list.get_ref().len();
+        if count == 0 || count > MAX_LOCATORS {
+            self.refuse(
+                list,
+                format!("found {count} Locators, expected 1 to {MAX_LOCATORS}"),
+            );
+        }
+        let mut locators = Vec::new();
+        for value in list.get_ref() {
+            let Some(locator) = self.locator(value, handles) else {
+                continue;
+            };
+            if locators.contains(&locator) {
+                self.refuse(value, format!("found {locator} twice, expected it once"));
+            }
+            locators.push(locator);
+        }
+        locators
+    }
+
+    fn line<T>(&self, value: &Spanned<T>) -> usize {
+        Position::of(self.text, value.span().start).line
+    }
+}
+
+/// What earlier tables said, with their lines.
+#[derive(Default)]
+struct Seen {
+    names: HashMap<String, usize>,
+    nids: HashMap<Nid, usize>,
+}

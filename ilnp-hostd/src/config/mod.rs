@@ -1,0 +1,126 @@
+//! The daemon's configuration: a TOML file, checked as a whole before anything is done.
+//!
+//! `ilnp-hostd/hostd.toml` documents every key with its default.
+
+mod check;
+mod file;
+mod mistake;
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use ilnp_core::id::{HandlePrefix, Lifetime, Locator, Nid, Preference};
+use ilnp_core::node::{RemoteLocator, Resolved};
+use ilnp_core::wire::NonceLength;
+use serde::Deserialize as _;
+
+use mistake::Position;
+pub use mistake::{ConfigError, Mistake};
+
+/// Where the daemon looks for its configuration when it is not told.
+pub const DEFAULT_PATH: &str = "/etc/ilnp/hostd.toml";
+
+/// A longer file is no configuration of ours.
+const MAX_OCTETS: u64 = 1 << 20;
+
+/// Everything that an operator can set, with the defaults filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// This node's identifier; `None` when the daemon makes one and keeps it.
+    pub nid: Option<Nid>,
+    /// The interfaces whose Locators are used; `None` for every suitable one.
+    pub interfaces: Option<Vec<String>>,
+    /// The name of the interface that bears the handle.
+    pub interface_name: String,
+    /// The prefix that handles are made of.
+    pub handle_prefix: HandlePrefix,
+    /// Where the identity is kept.
+    pub state_dir: PathBuf,
+    /// The Unix socket of the API.
+    pub control_socket: PathBuf,
+    /// Where BPF programs and maps are pinned.
+    pub pin_dir: PathBuf,
+    /// The length of the Nonces that this node makes.
+    pub nonce_length: NonceLength,
+    /// Correspondents that are known without DNS.
+    pub correspondents: Vec<Correspondent>,
+}
+
+/// A correspondent that is known without DNS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Correspondent {
+    /// What people call it.
+    pub name: String,
+    /// Its identifier.
+    pub nid: Nid,
+    /// Its Locators, the most preferred first.
+    pub locators: Vec<Locator>,
+}
+
+impl Correspondent {
+    /// What a node is told of it: preferences 10, 20, and so on, for the longest lifetime that
+    /// there is.
+    pub fn resolved(&self) -> Resolved {
+        let preferences = (1..).map(|rank: u16| Preference(rank.saturating_mul(10)));
+        Resolved {
+            name: Some(self.name.clone()),
+            nid: self.nid,
+            locators: self
+                .locators
+                .iter()
+                .zip(preferences)
+                .map(|(&locator, preference)| RemoteLocator {
+                    locator,
+                    preference,
+                    lifetime: Lifetime(u16::MAX),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks the file at `path`.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with every mistake that was found and where it stands.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |source| ConfigError::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
+        let mut octets = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(MAX_OCTETS + 1).read_to_end(&mut octets))
+            .map_err(unreadable)?;
+        if octets.len() as u64 > MAX_OCTETS {
+            return Err(ConfigError::TooLong {
+                path: path.to_owned(),
+                limit: MAX_OCTETS,
+            });
+        }
+        Self::parse(&octets).map_err(|mistakes| ConfigError::Mistakes {
+            path: path.to_owned(),
+            mistakes,
+        })
+    }
+
+    /// Reads and checks the octets of a configuration file.
+    ///
+    /// # Errors
+    /// Every mistake that was found, in the order of the file.
+    pub fn parse(octets: &[u8]) -> Result<Self, Vec<Mistake>> {
+        let text = str::from_utf8(octets).map_err(|error| {
+            let valid = octets.get(..error.valid_up_to()).unwrap_or_default();
+            vec![Mistake {
+                position: Position::end_of(&String::from_utf8_lossy(valid)),
+                message: "found an octet that is not UTF-8, expected text".to_owned(),
+            }]
+        })?;
+        let file = toml::de::Deserializer::parse(text)
+            .and_then(file::File::deserialize)
+            .map_err(|error| vec![Mistake::from_toml(text, &error)])?;
+        check::check(text, file)
+    }
+}
