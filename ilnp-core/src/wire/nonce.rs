@@ -17,12 +17,23 @@ pub enum NonceLength {
 }
 
 impl NonceLength {
-    /// The length in octets: 4 or 12.
-    pub const fn octets(self) -> usize {
+    /// The length in octets, as the option says it: 4 or 12.
+    pub(super) const fn option_length(self) -> u8 {
         match self {
             Self::Short => 4,
             Self::Long => 12,
         }
+    }
+
+    /// The length in octets: 4 or 12.
+    pub const fn octets(self) -> usize {
+        self.option_length() as usize
+    }
+
+    /// The length of the Destination Options header that holds nothing but a Nonce, in units of
+    /// 8 octets.
+    pub(super) const fn header_units(self) -> u8 {
+        (self.option_length() + 4) / 8
     }
 
     /// The length of the Destination Options header that holds nothing but a Nonce: 8 or 16.
