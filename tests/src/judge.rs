@@ -1,0 +1,41 @@
+//! tshark's view of a capture: a program that is not ours judges what was on the wire.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+
+/// The fields of each packet of a capture that matches a display filter, in the order of `fields`.
+/// A field that occurs several times in a packet comes joined by commas, an absent one empty.
+///
+/// # Errors
+/// When tshark is missing or refuses, with what it said.
+pub fn fields(capture: &Path, filter: &str, fields: &[&str]) -> anyhow::Result<Vec<Vec<String>>> {
+    let mut command = Command::new("tshark");
+    command
+        .args(["-n", "-2", "-o", "ipv6.defragment:FALSE", "-r"])
+        .arg(capture)
+        .args(["-Y", filter, "-T", "fields"]);
+    for field in fields {
+        command.args(["-e", field]);
+    }
+    let output = command.output().context("tshark cannot be started")?;
+    ensure!(
+        output.status.success(),
+        "tshark: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout).context("tshark does not write UTF-8")?;
+    Ok(text
+        .lines()
+        .map(|line| line.split('\t').map(str::to_owned).collect())
+        .collect())
+}
+
+/// How many packets of a capture match a display filter.
+///
+/// # Errors
+/// As [`fields`].
+pub fn count(capture: &Path, filter: &str) -> anyhow::Result<usize> {
+    Ok(fields(capture, filter, &["frame.number"])?.len())
+}

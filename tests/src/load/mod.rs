@@ -1,0 +1,6 @@
+//! Traffic whose rate is a figure.
+//!
+//! Every function runs in the network namespace and on the processor of the thread that calls it.
+
+pub mod datagrams;
+pub mod transactions;
