@@ -1,1 +1,11 @@
-//! Placeholder until its first module lands.
+//! `ilnp-lab`: sites, links, hosts and moves in network namespaces, with real programs as
+//! workloads, and measurements of what a move costs them.
+
+pub mod clock;
+pub mod daemon;
+pub mod error;
+pub mod lab;
+pub mod link;
+pub mod process;
+pub mod scenario;
+pub mod topology;

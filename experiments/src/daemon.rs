@@ -1,0 +1,235 @@
+//! The daemon of a host: its configuration, its start and its end.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::mount::{MsFlags, mount};
+use nix::sys::signal::Signal;
+
+use crate::error::{Doing, LabError};
+use crate::process::{self, Process};
+use crate::topology::{Host, Site, Topology};
+
+const READY: Duration = Duration::from_secs(12);
+const POLL: Duration = Duration::from_millis(20);
+
+/// Where the daemons' programs are.
+#[derive(Clone, Debug)]
+pub(crate) struct Programs {
+    /// `ilnp-hostd`.
+    daemon: PathBuf,
+    /// `ilnp`.
+    command: PathBuf,
+}
+
+impl Programs {
+    /// Finds the programs in a folder, or beside the running program.
+    pub(crate) fn find(folder: Option<&Path>) -> Result<Self, LabError> {
+        let folder = match folder {
+            Some(folder) => folder.to_owned(),
+            None => beside_this_program()?,
+        };
+        let find = |name| {
+            let path = folder.join(name);
+            if path.is_file() {
+                Ok(path)
+            } else {
+                Err(LabError::NotBuilt(path))
+            }
+        };
+        Ok(Self {
+            daemon: find("ilnp-hostd")?,
+            command: find("ilnp")?,
+        })
+    }
+}
+
+/// The folder of the running program. Cargo puts tests into a folder `deps` below it.
+fn beside_this_program() -> Result<PathBuf, LabError> {
+    let this = std::env::current_exe().doing(|| "find the running program".to_owned())?;
+    let folder = this.parent().unwrap_or_else(|| Path::new("/"));
+    Ok(match folder.parent() {
+        Some(parent) if folder.ends_with("deps") => parent.to_owned(),
+        _ => folder.to_owned(),
+    })
+}
+
+/// A daemon on a host.
+#[derive(Debug)]
+pub struct Daemon {
+    host: String,
+    programs: Programs,
+    configuration: PathBuf,
+    socket: PathBuf,
+    log: PathBuf,
+    process: Option<Process>,
+}
+
+impl Daemon {
+    /// Writes the configuration of a host's daemon and mounts a BPF file system for its pins. The
+    /// daemon knows every other host that speaks ILNP as a `[[correspondent]]`.
+    pub(crate) fn prepare(
+        topology: &Topology,
+        host: &Host,
+        programs: Programs,
+        out: &Path,
+    ) -> Result<Self, LabError> {
+        let directory = topology.run_directory().join(host.name());
+        let pins = directory.join("bpf");
+        std::fs::create_dir_all(&pins).doing(|| format!("make {}", pins.display()))?;
+        mount(
+            Some("bpf"),
+            &pins,
+            Some("bpf"),
+            MsFlags::empty(),
+            None::<&str>,
+        )
+        .doing(|| format!("mount a BPF file system on {}", pins.display()))?;
+        let configuration = out.join(format!("{}-hostd.toml", host.name()));
+        std::fs::write(&configuration, configuration_of(topology, host, &directory))
+            .doing(|| format!("write {}", configuration.display()))?;
+        Ok(Self {
+            host: host.name().to_owned(),
+            programs,
+            configuration,
+            socket: directory.join("hostd.sock"),
+            log: out.join(format!("{}-hostd.log", host.name())),
+            process: None,
+        })
+    }
+
+    /// The host that it runs on.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Its configuration file.
+    pub fn configuration(&self) -> &Path {
+        &self.configuration
+    }
+
+    /// Its process, while one was started.
+    pub fn process(&mut self) -> Option<&mut Process> {
+        self.process.as_mut()
+    }
+
+    /// Starts it; [`wait_until_ready`](Self::wait_until_ready) goes with this.
+    ///
+    /// # Errors
+    /// [`LabError::Io`] when it cannot be started.
+    pub fn start(&mut self, host: &Host) -> Result<(), LabError> {
+        let mut command = host.command(&self.programs.daemon);
+        command.arg("--config").arg(&self.configuration);
+        let log = process::append(&self.log)?;
+        let name = format!("ilnp-hostd on {}", self.host);
+        self.process = Some(Process::start(&name, command.stdout(log), &self.log)?);
+        Ok(())
+    }
+
+    /// Waits until it says that it is ready and has a Locator.
+    ///
+    /// # Errors
+    /// [`LabError::TimedOut`] when that takes too long, [`LabError::Failed`] when it ends instead.
+    pub fn wait_until_ready(&mut self, host: &Host) -> Result<(), LabError> {
+        let end = Instant::now() + READY;
+        while !self.is_ready(host) {
+            if let Some(status) = self.process.as_mut().and_then(Process::ended) {
+                return Err(LabError::Failed {
+                    command: format!("ilnp-hostd on {}", self.host),
+                    status: process::status_text(status),
+                    output: last_lines(&self.log),
+                });
+            }
+            if Instant::now() > end {
+                return Err(LabError::TimedOut {
+                    what: format!("readiness of ilnp-hostd on {}", self.host),
+                    seconds: READY.as_secs(),
+                    hint: format!("see {}:\n{}", self.log.display(), last_lines(&self.log)),
+                });
+            }
+            sleep(POLL);
+        }
+        Ok(())
+    }
+
+    /// A command that will run `ilnp` on the host against this daemon.
+    pub fn ilnp(&self, host: &Host) -> Command {
+        let mut command = host.command(&self.programs.command);
+        command.arg("--socket").arg(&self.socket);
+        command
+    }
+
+    /// Asks it for its `status`, as JSON.
+    ///
+    /// # Errors
+    /// [`LabError::Failed`] when `ilnp` fails or says what is no JSON.
+    pub fn status(&self, host: &Host) -> Result<serde_json::Value, LabError> {
+        let mut command = self.ilnp(host);
+        let output = process::run(command.args(["--json", "status"]), "")?;
+        serde_json::from_slice(&output.stdout).map_err(|error| LabError::Failed {
+            command: "ilnp --json status".to_owned(),
+            status: error.to_string(),
+            output: String::from_utf8_lossy(&output.stdout).into_owned(),
+        })
+    }
+
+    /// Ends it with `SIGTERM`.
+    pub fn stop(&mut self) {
+        self.process = None;
+    }
+
+    /// Ends it with `SIGKILL`, which leaves it no time to say goodbye.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.signal(Signal::SIGKILL);
+        }
+    }
+
+    fn is_ready(&self, host: &Host) -> bool {
+        let Ok(status) = self.status(host) else {
+            return false;
+        };
+        let locators = status["locators"].as_array();
+        status["ready"] == true && locators.is_some_and(|list| !list.is_empty())
+    }
+}
+
+fn configuration_of(topology: &Topology, host: &Host, directory: &Path) -> String {
+    let mut text = format!(
+        "nid = \"{}\"\n\
+         state-dir = \"{directory}/state\"\n\
+         control-socket = \"{directory}/hostd.sock\"\n\
+         pin-dir = \"{directory}/bpf/ilnp\"\n",
+        host.settings().nid,
+        directory = directory.display(),
+    );
+    let others = topology
+        .hosts
+        .iter()
+        .filter(|other| other.speaks_ilnp() && other.name() != host.name());
+    for other in others {
+        let site = topology.site(other.site()).map(Site::settings);
+        let locators: Vec<String> = site
+            .map(|site| site.prefixes.iter().map(|p| format!("\"{p}\"")).collect())
+            .unwrap_or_default();
+        // Writing to a string does not fail.
+        let _ = write!(
+            text,
+            "\n[[correspondent]]\nname = \"{}.lab\"\nnid = \"{}\"\nlocators = [{}]\n",
+            other.name(),
+            other.settings().nid,
+            locators.join(", "),
+        );
+    }
+    text
+}
+
+/// The end of a log, for an error message.
+fn last_lines(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().rev().take(10).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,159 @@
+//! Programs that the lab starts, watches, and always ends.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::error::{Doing, LabError};
+
+const POLL: Duration = Duration::from_millis(2);
+const GRACE: Duration = Duration::from_secs(3);
+
+/// A running program; it is ended when this is dropped.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+}
+
+impl Process {
+    /// Starts a program whose error output goes to the end of `log`, and its standard output as
+    /// well unless the command sends it elsewhere.
+    ///
+    /// # Errors
+    /// [`LabError::Io`] when the log cannot be written or the program not started.
+    pub fn start(name: &str, command: &mut Command, log: &Path) -> Result<Self, LabError> {
+        let errors = append(log)?;
+        command.stderr(errors);
+        let child = command
+            .spawn()
+            .doing(|| format!("start {name} ({})", describe(command)))?;
+        tracing::debug!(name, pid = child.id(), "started");
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+        })
+    }
+
+    /// The name that it was started under.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its process.
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Its process number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it ended, or `None` while it runs.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Waits until it ends by itself, at most `limit`.
+    pub fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let end = Instant::now() + limit;
+        loop {
+            let ended = self.ended();
+            if ended.is_some() || Instant::now() >= end {
+                return ended;
+            }
+            sleep(POLL);
+        }
+    }
+
+    /// Sends a signal to it, unless it has ended.
+    pub fn signal(&mut self, signal: Signal) {
+        if self.ended().is_none()
+            && let Ok(pid) = i32::try_from(self.child.id())
+            && let Err(error) = kill(Pid::from_raw(pid), signal)
+        {
+            tracing::warn!(name = self.name, %error, "cannot signal");
+        }
+    }
+
+    /// Ends it: `SIGTERM`, and `SIGKILL` when it has not ended after three seconds. Returns how it
+    /// ended.
+    pub fn stop(&mut self) -> Option<ExitStatus> {
+        self.signal(Signal::SIGTERM);
+        if let Some(status) = self.wait(GRACE) {
+            return Some(status);
+        }
+        tracing::warn!(name = self.name, "does not end on SIGTERM, killed");
+        self.signal(Signal::SIGKILL);
+        self.wait(GRACE)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Opens a log to write at its end.
+pub(crate) fn append(log: &Path) -> Result<File, LabError> {
+    File::options()
+        .create(true)
+        .append(true)
+        .open(log)
+        .doing(|| format!("write {}", log.display()))
+}
+
+/// Runs a short command to its end, feeding it `input`.
+///
+/// # Errors
+/// [`LabError::Failed`] with what it said when it fails.
+pub(crate) fn run(command: &mut Command, input: &str) -> Result<Output, LabError> {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .doing(|| format!("start {}", describe(command)))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A program that fails early does not read its input; its exit status tells.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    let output = child
+        .wait_with_output()
+        .doing(|| format!("wait for {}", describe(command)))?;
+    if output.status.success() {
+        return Ok(output);
+    }
+    let said = [output.stderr.as_slice(), output.stdout.as_slice()].concat();
+    Err(LabError::Failed {
+        command: describe(command),
+        status: status_text(output.status),
+        output: String::from_utf8_lossy(&said).trim().to_owned(),
+    })
+}
+
+/// How a program ended, in words.
+pub(crate) fn status_text(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "unknown end".to_owned(),
+    }
+}
+
+fn describe(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words
+        .map(|word| word.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ")
+}

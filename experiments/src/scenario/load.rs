@@ -1,0 +1,248 @@
+//! Reads a scenario file, and says where a mistake stands: file, line and column.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use super::Scenario;
+use super::validate::{Invalid, Step};
+
+/// A scenario that cannot be read or makes no sense.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("{}: {source}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Something in it is wrong.
+    #[error("{file}:{line}:{column}: {message}")]
+    Wrong {
+        /// The file, as it was named.
+        file: String,
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1, in characters.
+        column: usize,
+        /// What is wrong, and what was expected.
+        message: String,
+    },
+}
+
+/// Reads and validates a scenario file.
+///
+/// # Errors
+/// [`LoadError`] when the file cannot be read, is no TOML, has unknown keys or values of a wrong
+/// kind, or contradicts itself.
+pub fn load(file: &Path) -> Result<Scenario, LoadError> {
+    let text = std::fs::read_to_string(file).map_err(|source| LoadError::Unreadable {
+        file: file.to_owned(),
+        source,
+    })?;
+    parse(&text, &file.display().to_string())
+}
+
+/// Reads and validates the text of a scenario; `file` is what messages call it.
+///
+/// # Errors
+/// [`LoadError::Wrong`], as for [`load`].
+pub fn parse(text: &str, file: &str) -> Result<Scenario, LoadError> {
+    let wrong = |offset: usize, message: String| {
+        let (line, column) = position(text, offset);
+        LoadError::Wrong {
+            file: file.to_owned(),
+            line,
+            column,
+            message,
+        }
+    };
+    let scenario: Scenario = toml::from_str(text).map_err(|error| {
+        let offset = error.span().map_or(0, |span| span.start);
+        wrong(offset, error.message().to_owned())
+    })?;
+    match scenario.validate() {
+        Ok(()) => Ok(scenario),
+        Err(invalid) => {
+            let offset = span_of(text, &invalid).map_or(0, |span| span.start);
+            Err(wrong(offset, invalid.to_string()))
+        }
+    }
+}
+
+/// Where in the text the value stands that is invalid, or the innermost table around it that was
+/// written down.
+fn span_of(text: &str, invalid: &Invalid) -> Option<Range<usize>> {
+    let document = DeTable::parse(text).ok()?;
+    let mut table = document.get_ref();
+    let mut span = None;
+    let mut steps = invalid.path.iter().peekable();
+    while let Some(step) = steps.next() {
+        let Step::Key(key) = step else { break };
+        let Some(mut value) = table.get(*key) else {
+            break;
+        };
+        if let (Some(Step::Index(index)), DeValue::Array(items)) = (steps.peek(), value.get_ref()) {
+            steps.next();
+            value = items.get(*index)?;
+        }
+        span = Some(value.span());
+        match value.get_ref() {
+            DeValue::Table(inner) => table = inner,
+            _ => break,
+        }
+    }
+    span
+}
+
+/// The line and column of an offset into a text, both counted from 1.
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
+    (line, column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const GOOD: &str = r#"
+name = "one move"
+protocol = "ipv6"
+duration = "10s"
+
+[[site]]
+name = "a"
+prefixes = ["2001:db8:a::/64"]
+[site.link]
+delay = "12.5ms"
+loss = "30%"
+rate = "100mbit"
+
+[[site]]
+name = "b"
+prefixes = ["2001:db8:b::/64"]
+
+[[host]]
+name = "mobile"
+site = "a"
+nid = "0214:4fff:fe20:ee64"
+
+[[host]]
+name = "fixed"
+site = "b"
+nid = "0216:6fff:fe22:ee66"
+
+[[move]]
+host = "mobile"
+at = "4s"
+to = "b"
+
+[[workload]]
+program = "curl"
+from = "mobile"
+to = "fixed"
+size = "40MB"
+speed = "1.5MB"
+"#;
+
+    #[test]
+    fn reads_values_with_their_units() {
+        let scenario = parse(GOOD, "good.toml").unwrap();
+        assert_eq!(scenario.sites[0].link.delay, Duration::from_micros(12_500));
+        assert_eq!(scenario.sites[0].link.rate, Some(100_000_000));
+        assert!((scenario.sites[0].link.loss - 0.3).abs() < 1e-9);
+        assert!(scenario.sites[1].source_filter);
+        assert_eq!(scenario.workloads[0].size, Some(40_000_000));
+        assert_eq!(scenario.workloads[0].speed, Some(1_500_000));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let scenario = parse(GOOD, "good.toml").unwrap();
+        let text = toml::to_string(&scenario).unwrap();
+        assert_eq!(parse(&text, "again.toml").unwrap(), scenario);
+    }
+
+    /// Replaces text in the good scenario and returns the complaint.
+    fn complaint(old: &str, new: &str) -> String {
+        assert!(GOOD.contains(old), "{old}");
+        let text = GOOD.replacen(old, new, 1);
+        parse(&text, "f.toml").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_place() {
+        let table = [
+            (
+                "name = \"one move\"",
+                "nam = 1",
+                "f.toml:2:1: unknown field `nam`",
+            ),
+            (
+                "\"12.5ms\"",
+                "\"12.5\"",
+                "f.toml:10:9: \"12.5\" is not a duration",
+            ),
+            (
+                "\"12.5ms\"",
+                "12",
+                "f.toml:10:9: invalid type: integer `12`, expected a duration",
+            ),
+            (
+                "\"30%\"",
+                "\"130%\"",
+                "f.toml:11:8: \"130%\" is not a share",
+            ),
+            ("delay =", "dalay =", "f.toml:10:1: unknown field `dalay`"),
+            (
+                "\"ipv6\"",
+                "\"ipv4\"",
+                "f.toml:3:12: unknown variant `ipv4`",
+            ),
+            (
+                "to = \"b\"\n\n[[work",
+                "to = \"c\"\n\n[[work",
+                "f.toml:31:6: no site is called \"c\" (sites: a, b)",
+            ),
+            (
+                "to = \"fixed\"",
+                "to = \"mobile\"",
+                "f.toml:36:6: a session needs two hosts",
+            ),
+            (
+                "name = \"fixed\"",
+                "name = \"mobile\"",
+                "f.toml:24:8: two hosts are called \"mobile\"",
+            ),
+            ("at = \"4s\"", "at = \"40s\"", "f.toml:30:6: "),
+            ("nid = \"0216", "nid = \"0116", "f.toml:26:7: "),
+            ("name = \"a\"", "name = \"a b\"", "f.toml:7:8: "),
+            ("2001:db8:b::/64", "2001:db8:a::/64", "f.toml:16:12: "),
+            ("size = \"40MB\"\n", "", "f.toml:33:1: curl needs `size`"),
+            (
+                "to = \"fixed\"\n",
+                "to = \"fixed\"\ncolour = 1\n",
+                "unknown field `colour`",
+            ),
+        ];
+        for (old, new, expected) in table {
+            let found = complaint(old, new);
+            assert!(found.contains(expected), "{new}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = load(Path::new("/nonexistent/x.toml")).unwrap_err();
+        assert!(
+            error.to_string().starts_with("/nonexistent/x.toml: "),
+            "{error}"
+        );
+    }
+}

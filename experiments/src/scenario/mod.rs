@@ -1,0 +1,299 @@
+//! What a scenario says: sites, links, hosts, moves and workloads.
+//!
+//! A scenario is a TOML file ([`load`]) or is made in code; [`Scenario::validate`] holds for both.
+
+use std::time::Duration;
+
+use ilnp_core::id::{Locator, Nid};
+use serde::{Deserialize, Serialize};
+
+mod load;
+mod units;
+mod validate;
+
+pub use load::{LoadError, load, parse};
+pub use validate::Invalid;
+
+/// A whole experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Scenario {
+    /// What the experiment is called in reports.
+    pub name: String,
+    /// What carries the sessions.
+    pub protocol: Protocols,
+    /// How long the workloads run.
+    #[serde(with = "units::duration")]
+    pub duration: Duration,
+    /// What chance in links and files derives from.
+    #[serde(default)]
+    pub seed: u64,
+    /// Whether every interface of every host is captured into a pcap file.
+    #[serde(default = "yes")]
+    pub captures: bool,
+    /// The sites.
+    #[serde(rename = "site")]
+    pub sites: Vec<Site>,
+    /// The hosts.
+    #[serde(rename = "host")]
+    pub hosts: Vec<Host>,
+    /// The moves, in the order of their time.
+    #[serde(rename = "move", default)]
+    pub moves: Vec<Move>,
+    /// The workloads.
+    #[serde(rename = "workload", default)]
+    pub workloads: Vec<Workload>,
+}
+
+/// What a scenario asks to be run over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocols {
+    /// Plain IPv6 alone.
+    Ipv6,
+    /// ILNPv6 alone.
+    Ilnp,
+    /// Plain IPv6 first and then ILNPv6, to compare.
+    Both,
+}
+
+impl Protocols {
+    /// The protocols, in the order in which they are run.
+    pub fn each(self) -> &'static [Protocol] {
+        match self {
+            Self::Ipv6 => &[Protocol::Ipv6],
+            Self::Ilnp => &[Protocol::Ilnp],
+            Self::Both => &[Protocol::Ipv6, Protocol::Ilnp],
+        }
+    }
+}
+
+/// What carries the sessions of one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// Programs use global addresses.
+    Ipv6,
+    /// Programs use handles; a daemon runs on each host that speaks ILNP.
+    Ilnp,
+}
+
+impl Protocol {
+    /// Its name for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Ipv6 => "plain IPv6",
+            Self::Ilnp => "ILNPv6",
+        }
+    }
+
+    /// Its name in file names and data.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Ipv6 => "ipv6",
+            Self::Ilnp => "ilnp",
+        }
+    }
+}
+
+/// A site: a switch, a router that advertises the prefixes, and a link to the core.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Site {
+    /// At most ten letters, digits and hyphens.
+    pub name: String,
+    /// The advertised prefixes, one at least.
+    pub prefixes: Vec<Locator>,
+    /// The router's link-local address. Several sites may have the same one, as in life.
+    #[serde(default = "default_router")]
+    pub router: std::net::Ipv6Addr,
+    /// The longest time between two unsolicited Router Advertisements (RFC 4861 §6.2.1).
+    #[serde(with = "units::duration", default = "default_ra_interval")]
+    pub ra_interval: Duration,
+    /// Whether the router drops what hosts send from foreign sources (BCP 38).
+    #[serde(default = "yes")]
+    pub source_filter: bool,
+    /// The link between the site and the core.
+    #[serde(default)]
+    pub link: LinkSettings,
+}
+
+/// How a link treats packets, alike in both directions. The default is a perfect link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct LinkSettings {
+    /// Bits a second; `None` for as fast as they come.
+    #[serde(with = "units::rate", skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u64>,
+    /// What every packet takes, one way.
+    #[serde(with = "units::duration")]
+    pub delay: Duration,
+    /// The most that is added to the delay, drawn evenly.
+    #[serde(with = "units::duration")]
+    pub jitter: Duration,
+    /// The share of packets that is lost, 0 to 1.
+    #[serde(with = "units::share")]
+    pub loss: f64,
+    /// The share of packets that arrives twice, 0 to 1.
+    #[serde(with = "units::share")]
+    pub duplication: f64,
+    /// The share of packets that is held back for 5 ms and overtaken by those behind, 0 to 1.
+    #[serde(with = "units::share")]
+    pub reordering: f64,
+    /// The share of Locator Updates and their acknowledgements that is lost, 0 to 1, beside
+    /// `loss`.
+    #[serde(with = "units::share")]
+    pub locator_update_loss: f64,
+}
+
+/// A host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Host {
+    /// At most ten letters, digits and hyphens.
+    pub name: String,
+    /// The site that it starts in.
+    pub site: String,
+    /// Its Node Identifier, and the interface identifier of its addresses in either protocol.
+    pub nid: Nid,
+    /// Whether it runs the daemon when the protocol is ILNP.
+    #[serde(default = "yes")]
+    pub ilnp: bool,
+    /// Whether its address and route are configured by hand and advertisements are ignored.
+    #[serde(default, rename = "static")]
+    pub is_static: bool,
+}
+
+/// A host changes site.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Move {
+    /// Who moves.
+    pub host: String,
+    /// When, from the start of the workloads.
+    #[serde(with = "units::duration")]
+    pub at: Duration,
+    /// The site that it moves to.
+    pub to: String,
+    /// How.
+    #[serde(default)]
+    pub kind: MoveKind,
+    /// How long a softly moving host stays attached to both sites.
+    #[serde(with = "units::duration", default = "default_overlap")]
+    pub overlap: Duration,
+}
+
+/// How a host changes site.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MoveKind {
+    /// The cable is pulled out of one site and put into the other: the old prefix dies at once.
+    #[default]
+    Hard,
+    /// A second interface is attached to the new site before the first is cut.
+    Soft,
+}
+
+/// Programs that talk while hosts move.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Workload {
+    /// Which programs.
+    pub program: Program,
+    /// The host that starts the session.
+    pub from: String,
+    /// The host that answers.
+    pub to: String,
+    /// curl: the size of the file in octets.
+    #[serde(with = "units::size", default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// curl: the speed that it keeps to, octets a second.
+    #[serde(with = "units::size", default, skip_serializing_if = "Option::is_none")]
+    pub speed: Option<u64>,
+    /// udp and tcp: which way the probes go, both unless it is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// udp and tcp: the time from one probe to the next, 1 ms unless it is said.
+    #[serde(
+        with = "units::duration",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub interval: Option<Duration>,
+}
+
+impl Workload {
+    /// A session of a program between two hosts, with everything else as it is by default.
+    pub fn new(program: Program, from: &str, to: &str) -> Self {
+        Self {
+            program,
+            from: from.to_owned(),
+            to: to.to_owned(),
+            size: None,
+            speed: None,
+            direction: None,
+            interval: None,
+        }
+    }
+}
+
+/// Which programs make the traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Program {
+    /// An OpenSSH session in which both ends print numbered lines, twenty a second.
+    Ssh,
+    /// curl downloads a file from nginx; the copy is compared with the original.
+    Curl,
+    /// Echo requests, fifty a second, `from` pings `to`.
+    Ping,
+    /// iperf3 sends TCP from `from` to `to` until the workloads end.
+    Iperf3,
+    /// Numbered datagrams of the lab's own.
+    Udp,
+    /// Numbered records on one TCP connection of the lab's own: shows how long TCP stalls.
+    Tcp,
+}
+
+impl Program {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ssh => "ssh",
+            Self::Curl => "curl",
+            Self::Ping => "ping",
+            Self::Iperf3 => "iperf3",
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
+/// Which way numbered probes go, seen from the host that starts the session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// From the host that starts the session to the other.
+    Out,
+    /// From the other to the host that starts the session.
+    In,
+    /// Both.
+    #[default]
+    Both,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn default_router() -> std::net::Ipv6Addr {
+    std::net::Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1)
+}
+
+fn default_ra_interval() -> Duration {
+    Duration::from_secs(200)
+}
+
+fn default_overlap() -> Duration {
+    Duration::from_secs(2)
+}

@@ -1,0 +1,170 @@
+//! The network of a scenario, made of network namespaces and veth pairs.
+//!
+//! ```text
+//!   host            switch of site     router of site         link           core
+//!   [eth0]----------[p-HOST-0 lan router]----[lan  wan]----[inner outer]----[s-SITE ...]
+//! ```
+//!
+//! The switch is a bridge in a namespace of its own: a router that held the bridge would notice
+//! every host that comes and advertise at once, which no real router does. The link namespace is
+//! there when the link is imperfect. Plugging a host in is moving the far end of its veth into a
+//! switch; the host sees its carrier go and come.
+
+mod core_router;
+mod host;
+mod leftovers;
+mod namespace;
+mod site;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::error::{Doing, LabError};
+use crate::process::Process;
+use crate::scenario::{Protocol, Scenario};
+
+pub use host::Host;
+pub use leftovers::remove_leftovers;
+pub use namespace::Namespace;
+pub use site::Site;
+
+/// Where short-lived files of runs are: sockets, keys and mounts.
+const RUN: &str = "/run/ilnp-lab";
+
+/// A name that no other run on this machine has, and the folder that goes with it.
+#[derive(Debug)]
+pub struct RunId {
+    text: String,
+    directory: PathBuf,
+}
+
+impl RunId {
+    /// Takes a new name and makes its folder.
+    pub(crate) fn new() -> Result<Self, LabError> {
+        static RUNS: AtomicU32 = AtomicU32::new(0);
+        let count = RUNS.fetch_add(1, Ordering::Relaxed);
+        let text = format!("{}-{count}", std::process::id());
+        let directory = Path::new(RUN).join(&text);
+        std::fs::create_dir_all(&directory).doing(|| format!("make {}", directory.display()))?;
+        Ok(Self { text, directory })
+    }
+
+    /// The folder for short-lived files, below `/run`.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    fn namespace(&self, role: &str, name: &str) -> Result<Namespace, LabError> {
+        Namespace::create(format!("ilnp-{}-{role}-{name}", self.text))
+    }
+}
+
+impl Drop for RunId {
+    fn drop(&mut self) {
+        if let Err(error) = leftovers::remove_run_directory(&self.directory) {
+            tracing::warn!(%error, "cannot remove the files of the run");
+        }
+    }
+}
+
+/// The network, as long as it lives. Fields are dropped in their order: programs before the
+/// namespaces that they run in.
+#[derive(Debug)]
+pub struct Topology {
+    routers: Vec<Process>,
+    links: Vec<crate::link::Impairment>,
+    /// The hosts, in the order of the scenario.
+    pub hosts: Vec<Host>,
+    /// The sites, in the order of the scenario.
+    pub sites: Vec<Site>,
+    core: Namespace,
+    run: RunId,
+}
+
+impl Topology {
+    /// Builds the network of a scenario and plugs every host in. Logs go to the folder `logs`.
+    ///
+    /// # Errors
+    /// [`LabError`]; whatever was made until then is removed.
+    pub(crate) fn build(
+        scenario: &Scenario,
+        protocol: Protocol,
+        logs: &Path,
+    ) -> Result<Self, LabError> {
+        let run = RunId::new()?;
+        let core = core_router::create(&run)?;
+        let mut topology = Self {
+            routers: vec![],
+            links: vec![],
+            hosts: vec![],
+            sites: vec![],
+            core,
+            run,
+        };
+        for (index, settings) in (0u64..).zip(&scenario.sites) {
+            let site = Site::create(&topology.run, settings)?;
+            let link =
+                core_router::connect(&topology.run, &topology.core, &site, scenario.seed + index)?;
+            topology.links.extend(link);
+            topology
+                .routers
+                .push(site.start_advertising(topology.run.directory(), logs)?);
+            topology.sites.push(site);
+        }
+        for settings in &scenario.hosts {
+            let mut host = Host::create(&topology.run, settings, protocol)?;
+            let site = topology.site(&settings.site)?;
+            host.plug(0, site)?;
+            topology.hosts.push(host);
+        }
+        Ok(topology)
+    }
+
+    /// The host with this name.
+    ///
+    /// # Errors
+    /// [`LabError::Misuse`] when there is none.
+    pub fn host(&self, name: &str) -> Result<&Host, LabError> {
+        let host = self.hosts.iter().find(|host| host.name() == name);
+        host.ok_or_else(|| LabError::Misuse(format!("no host is called {name:?}")))
+    }
+
+    /// The site with this name.
+    ///
+    /// # Errors
+    /// [`LabError::Misuse`] when there is none.
+    pub fn site(&self, name: &str) -> Result<&Site, LabError> {
+        let site = self.sites.iter().find(|site| site.name() == name);
+        site.ok_or_else(|| LabError::Misuse(format!("no site is called {name:?}")))
+    }
+
+    /// The namespace of the core router, which sees every packet between sites.
+    pub fn core(&self) -> &Namespace {
+        &self.core
+    }
+
+    /// The folder for short-lived files of this run.
+    pub fn run_directory(&self) -> &Path {
+        self.run.directory()
+    }
+
+    pub(crate) fn host_and_site(
+        &mut self,
+        host: &str,
+        site: &str,
+    ) -> Result<(&mut Host, &Site), LabError> {
+        let missing =
+            |kind: &str, name: &str| LabError::Misuse(format!("no {kind} is called {name:?}"));
+        let host = self
+            .hosts
+            .iter_mut()
+            .find(|candidate| candidate.name() == host)
+            .ok_or_else(|| missing("host", host))?;
+        let site = self
+            .sites
+            .iter()
+            .find(|candidate| candidate.name() == site)
+            .ok_or_else(|| missing("site", site))?;
+        Ok((host, site))
+    }
+}
