@@ -10,7 +10,7 @@ use core::net::Ipv6Addr;
 use pnet_packet::ip::IpNextHeaderProtocol;
 use pnet_packet::util::ipv6_checksum;
 
-use super::{Headers, Packet, protocol};
+use super::{Headers, Offload, Packet, protocol};
 use crate::id::{IlVector, Locator, Nid};
 
 /// `VIRTIO_NET_HDR_F_NEEDS_CSUM`: the field holds the pseudo-header's sum alone, not complemented.
@@ -40,7 +40,7 @@ pub fn is_valid_icmpv6(message: &[u8], source: Ipv6Addr, destination: Ipv6Addr) 
 /// Whether the checksum of the ICMPv6 message in a packet is right, or is still to be finished by
 /// the kernel of this very host. Meaningless for fragments.
 pub fn is_valid_icmpv6_packet(packet: &Packet, headers: &Headers) -> bool {
-    is_partial(packet, headers.upper + 2)
+    is_partial(packet.offload, headers.upper + 2)
         || is_valid_icmpv6(
             headers.upper_layer(&packet.octets),
             headers.source,
@@ -96,8 +96,8 @@ pub fn update(checksum: u16, old: &[u8], new: &[u8]) -> u16 {
 }
 
 /// Whether the checksum at this offset of the packet is left for the kernel to finish.
-pub(super) fn is_partial(packet: &Packet, field: usize) -> bool {
-    packet.offload.is_some_and(|offload| {
+pub(super) fn is_partial(offload: Option<Offload>, field: usize) -> bool {
+    offload.is_some_and(|offload| {
         offload.flags & NEEDS_CHECKSUM != 0
             && usize::from(offload.checksum_start) + usize::from(offload.checksum_offset) == field
     })

@@ -4,13 +4,12 @@
 
 use core::ops::Range;
 
-use super::headers::Chain;
+use pnet_packet::ipv6::MutableIpv6Packet;
+
+use super::headers::{Chain, Place};
 use super::options::{self, OPTIONS_START, Options};
 use super::{Nonce, NonceField, protocol};
 use crate::drop_reason::DropReason;
-
-/// Where the IPv6 header says how long its payload is.
-const PAYLOAD_LENGTH: usize = 4;
 
 /// A change to the extension headers of a packet: some octets give way to others, and one octet
 /// before them gets another value.
@@ -30,19 +29,20 @@ impl Edit {
     /// [`DropReason::Malformed`] when the headers cannot be read, [`DropReason::PacketTooBig`] when
     /// a Destination Options header has no room left.
     pub(super) fn insert(octets: &[u8], nonce: &Nonce) -> Result<Self, DropReason> {
-        let place = Place::find(octets)?;
-        let Some(length) = place.options_length else {
+        let place = nonce_place(octets)?;
+        if place.kind != protocol::DESTINATION_OPTIONS {
             return Ok(Self {
                 replaced: place.at..place.at,
                 replacement: options::nonce_header(place.kind, nonce),
                 field: place.named_at,
                 value: protocol::DESTINATION_OPTIONS,
             });
-        };
+        }
         let at = place.at + OPTIONS_START;
-        let length = length.checked_add(nonce.length().header_units());
         let mut option = options::nonce_option(nonce);
         option.extend_from_slice(&options::padding(2));
+        let length = *octets.get(place.at + 1).ok_or(DropReason::Malformed)?;
+        let length = length.checked_add(nonce.length().header_units());
         Ok(Self {
             replaced: at..at,
             replacement: option,
@@ -109,55 +109,29 @@ impl Edit {
         changed.extend_from_slice(&self.replacement);
         changed.extend_from_slice(tail);
         *changed.get_mut(self.field).ok_or(malformed)? = self.value;
-        let field = changed.get_mut(PAYLOAD_LENGTH..);
-        let field = field.and_then(<[u8]>::first_chunk_mut).ok_or(malformed)?;
-        let length = usize::from(u16::from_be_bytes(*field)).cast_signed();
-        let length = length + self.growth();
-        if length < 0 {
-            return Err(malformed);
-        }
+        let mut ipv6 = MutableIpv6Packet::new(&mut changed).ok_or(malformed)?;
+        // A quote may be shorter than its payload length says.
+        let length = usize::from(ipv6.get_payload_length());
+        let length = length.checked_add_signed(self.growth()).ok_or(malformed)?;
         let length = u16::try_from(length).map_err(|_| DropReason::PacketTooBig)?;
-        *field = length.to_be_bytes();
+        ipv6.set_payload_length(length);
         Ok(changed)
     }
 }
 
-/// Where a Nonce goes.
-struct Place {
-    at: usize,
-    /// The number of the header that is there now.
-    kind: u8,
-    /// Where the preceding header names it.
-    named_at: usize,
-    /// Hdr Ext Len of the Destination Options header that is there now.
-    options_length: Option<u8>,
-}
-
-impl Place {
-    /// Behind the IPv6 header, and behind the Hop-by-Hop Options and Routing headers if there are
-    /// any: nodes on the way read what stands before a Routing header.
-    fn find(octets: &[u8]) -> Result<Self, DropReason> {
-        let mut chain = Chain::new(octets)?;
-        let mut place = Self::here(&chain, octets);
-        while let Some(extension) = chain.advance()? {
-            match extension.kind {
-                protocol::FRAGMENT => break,
-                protocol::DESTINATION_OPTIONS => {}
-                _ => place = Self::here(&chain, octets),
-            }
-        }
-        Ok(place)
-    }
-
-    fn here(chain: &Chain<'_>, octets: &[u8]) -> Self {
-        let length = octets.get(chain.next + 1).copied();
-        Self {
-            at: chain.next,
-            kind: chain.kind,
-            named_at: chain.named_at,
-            options_length: length.filter(|_| chain.kind == protocol::DESTINATION_OPTIONS),
+/// Where a Nonce goes: behind the IPv6 header, and behind the Hop-by-Hop Options and Routing headers
+/// if there are any, for nodes on the way read what stands before a Routing header.
+fn nonce_place(octets: &[u8]) -> Result<Place, DropReason> {
+    let mut chain = Chain::new(octets)?;
+    let mut place = chain.place;
+    while let Some(extension) = chain.advance()? {
+        match extension.kind {
+            protocol::FRAGMENT => break,
+            protocol::DESTINATION_OPTIONS => {}
+            _ => place = chain.place,
         }
     }
+    Ok(place)
 }
 
 /// Where the padding ends that goes with the option: as little as makes the two a multiple of 8

@@ -8,8 +8,7 @@
 use core::net::Ipv6Addr;
 use core::ops::Range;
 
-use pnet_packet::Packet as _;
-use pnet_packet::ipv6::{ExtensionPacket, FragmentPacket, Ipv6Packet};
+use pnet_packet::ipv6::{ExtensionPacket, FragmentPacket, Ipv6Packet, MutableIpv6Packet};
 
 use super::{Nonce, Transport, options, protocol};
 use crate::drop_reason::DropReason;
@@ -79,6 +78,13 @@ pub struct FragmentField {
     pub named_at: usize,
 }
 
+impl FragmentField {
+    /// Whether it is the only fragment of its packet (RFC 6946).
+    pub const fn is_atomic(&self) -> bool {
+        self.offset == 0 && !self.more
+    }
+}
+
 impl Headers {
     /// Reads the headers of a whole packet.
     ///
@@ -134,8 +140,8 @@ impl Headers {
             hop_limit: ipv6.get_hop_limit(),
             nonce,
             fragment,
-            protocol: chain.kind,
-            upper: chain.next,
+            protocol: chain.place.kind,
+            upper: chain.place.at,
             end: octets.len(),
         })
     }
@@ -166,6 +172,21 @@ impl Headers {
         octets.get(self.upper..self.end).unwrap_or_default()
     }
 
+    /// The packet that was parsed, with another upper layer.
+    ///
+    /// # Errors
+    /// [`DropReason::PacketTooBig`] when the payload would have more than 65535 octets.
+    pub(super) fn with_upper_layer(
+        &self,
+        octets: &[u8],
+        upper: &[u8],
+    ) -> Result<Vec<u8>, DropReason> {
+        let head = octets.get(..self.upper).ok_or(DropReason::Malformed)?;
+        let mut packet = [head, upper].concat();
+        set_payload_length(&mut packet)?;
+        Ok(packet)
+    }
+
     /// What the upper layer's first octets say; [`Transport::Other`] for a fragment that is not
     /// the first.
     pub fn transport(&self, octets: &[u8]) -> Transport {
@@ -175,6 +196,18 @@ impl Headers {
             Transport::Other
         }
     }
+}
+
+/// Makes the IPv6 header say how long the packet is.
+///
+/// # Errors
+/// [`DropReason::PacketTooBig`] when the payload has more than 65535 octets.
+pub(super) fn set_payload_length(packet: &mut [u8]) -> Result<(), DropReason> {
+    let payload = packet.len().saturating_sub(IPV6_HEADER);
+    let payload = u16::try_from(payload).map_err(|_| DropReason::PacketTooBig)?;
+    let mut ipv6 = MutableIpv6Packet::new(packet).ok_or(DropReason::Malformed)?;
+    ipv6.set_payload_length(payload);
+    Ok(())
 }
 
 /// Where the IPv6 header says that the packet ends.
@@ -224,53 +257,65 @@ impl Extension {
     }
 }
 
-/// Goes through the extension headers of a packet. After the last one, `kind` and `next` are the
-/// upper layer's.
+/// Where a header starts, or could be put.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) at: usize,
+    /// The number of the header that is there.
+    pub(super) kind: u8,
+    /// Where the preceding header names it.
+    pub(super) named_at: usize,
+}
+
+/// Goes through the extension headers of a packet.
 pub(super) struct Chain<'a> {
     octets: &'a [u8],
-    pub(super) kind: u8,
-    pub(super) next: usize,
-    pub(super) named_at: usize,
+    /// The header that is next; the upper layer, when all extension headers are behind.
+    pub(super) place: Place,
     left: u8,
 }
 
 impl<'a> Chain<'a> {
     pub(super) fn new(octets: &'a [u8]) -> Result<Self, DropReason> {
+        let place = Place {
+            at: IPV6_HEADER,
+            kind: *octets.get(NEXT_HEADER).ok_or(DropReason::Malformed)?,
+            named_at: NEXT_HEADER,
+        };
         Ok(Self {
             octets,
-            kind: *octets.get(NEXT_HEADER).ok_or(DropReason::Malformed)?,
-            next: IPV6_HEADER,
-            named_at: NEXT_HEADER,
+            place,
             left: MAX_EXTENSION_HEADERS,
         })
     }
 
     pub(super) fn advance(&mut self) -> Result<Option<Extension>, DropReason> {
-        let kind = self.kind;
+        let Place { at, kind, named_at } = self.place;
         match kind {
-            protocol::HOP_BY_HOP if self.next == IPV6_HEADER => {}
+            protocol::HOP_BY_HOP if at == IPV6_HEADER => {}
             protocol::HOP_BY_HOP => return Err(DropReason::Malformed),
             protocol::ROUTING | protocol::FRAGMENT | protocol::DESTINATION_OPTIONS => {}
             _ => return Ok(None),
         }
-        let rest = self.octets.get(self.next..).unwrap_or_default();
+        let rest = self.octets.get(at..).unwrap_or_default();
         let view = ExtensionPacket::new(rest).ok_or(DropReason::Malformed)?;
         let length = match kind {
             protocol::FRAGMENT => FRAGMENT_HEADER,
             _ => 8 + 8 * usize::from(view.get_hdr_ext_len()),
         };
         self.left = self.left.checked_sub(1).ok_or(DropReason::Malformed)?;
-        if length > view.packet().len() {
+        if length > rest.len() {
             return Err(DropReason::Malformed);
         }
-        let extension = Extension {
-            kind,
-            header: self.next..self.next + length,
-            named_at: self.named_at,
+        self.place = Place {
+            at: at + length,
+            kind: view.get_next_header().0,
+            named_at: at,
         };
-        self.kind = view.get_next_header().0;
-        self.named_at = self.next;
-        self.next += length;
-        Ok(Some(extension))
+        Ok(Some(Extension {
+            kind,
+            header: at..at + length,
+            named_at,
+        }))
     }
 }

@@ -8,6 +8,8 @@
 //! | [`translate`] | between handles and Locators: the rule that the BPF programs follow too |
 //! | [`locator_update`] | RFC 6743 |
 //! | [`icmpv6`] | which ICMPv6 messages there are, and which of them end hosts exchange |
+//! | [`icmp_error`] | ICMPv6 errors with the packets that they quote, and their translation |
+//! | [`fragment`], [`reassembly`] | RFC 8200 §4.5 |
 //! | [`build`] | whole packets of this host's own |
 //!
 //! Nothing here panics, whatever the octets are. What cannot be used is refused with the
@@ -16,19 +18,24 @@
 pub mod build;
 pub mod checksum;
 mod edit;
+pub mod fragment;
 pub mod headers;
+pub mod icmp_error;
 pub mod icmpv6;
 pub mod locator_update;
 mod nonce;
 mod options;
 mod packet;
+pub mod reassembly;
 pub mod translate;
 pub mod transport;
 
 pub use headers::{FragmentField, Headers, NonceField};
+pub use icmp_error::IcmpError;
 pub use locator_update::{LocatorUpdate, Operation, Record};
 pub use nonce::{Nonce, NonceLength};
 pub use packet::{Offload, Packet};
+pub use reassembly::Reassembler;
 pub use transport::Transport;
 
 /// Numbers that name the header that follows (IANA "Protocol Numbers").

@@ -131,7 +131,7 @@ pub fn inward(packet: &Packet, headers: &Headers, inward: &Inward) -> Result<Pac
 pub fn classic(packet: &Packet, prefixes: &Prefixes) -> Result<Packet, DropReason> {
     let headers = Headers::parse(&packet.octets)?;
     let mut octets = headers.packet(&packet.octets).to_vec();
-    let field = ChecksumField::find(&headers, packet);
+    let field = ChecksumField::find(&headers, packet.offload);
     rewrite(&mut octets, prefixes, field)?;
     Ok(Packet {
         octets: octets.into(),
@@ -150,7 +150,7 @@ fn translate(
         Some(edit) => edit.apply(octets)?,
         None => octets.to_vec(),
     };
-    let field = ChecksumField::find(headers, packet).filter(ChecksumField::covers_locators);
+    let field = ChecksumField::find(headers, packet.offload).filter(ChecksumField::covers_locators);
     let moved = field.map(|field| field.moved(edit));
     rewrite(&mut changed, prefixes, moved)?;
     let offload = match (packet.offload, edit) {
@@ -174,14 +174,14 @@ pub(super) struct ChecksumField {
 
 impl ChecksumField {
     /// The upper layer's checksum, if it has one in this packet.
-    pub(super) fn find(headers: &Headers, packet: &Packet) -> Option<Self> {
+    pub(super) fn find(headers: &Headers, offload: Option<Offload>) -> Option<Self> {
         let offset = checksum::field_offset(headers.protocol)?;
         let at = headers.upper + offset;
         let present = headers.has_upper_header() && at + 2 <= headers.end;
         present.then(|| Self {
             at,
             protocol: headers.protocol,
-            partial: checksum::is_partial(packet, at),
+            partial: checksum::is_partial(offload, at),
         })
     }
 

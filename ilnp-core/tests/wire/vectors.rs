@@ -1,21 +1,13 @@
 //! Octet for octet: Nonce headers, Locator Updates and checksums of two hosts, A and B.
 
 use ilnp_core::drop_reason::DropReason;
-use ilnp_core::id::{IlVector, Lifetime, Locator, Nid, Preference};
+use ilnp_core::id::{Lifetime, Locator, Preference};
 use ilnp_core::wire::{
-    Headers, LocatorUpdate, Nonce, Operation, Record, build, checksum, headers, protocol,
+    Headers, LocatorUpdate, Operation, Record, build, checksum, headers, protocol,
 };
 
-const A: IlVector = IlVector::new(
-    Nid::from_bits(0x0214_4fff_fe20_ee64),
-    Locator::from_bits(0x2001_0db8_1140_1000),
-);
-const B: IlVector = IlVector::new(
-    Nid::from_bits(0x0216_6fff_fe22_ee66),
-    Locator::from_bits(0x2001_0db8_4140_4000),
-);
-const SHORT: [u8; 4] = [0xa1, 0xb2, 0xc3, 0xd4];
-const LONG: [u8; 12] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
+use crate::support::{A, B, LONG, SHORT, nonce, octets};
+
 const RECORDS: &str = "20010db811401000000a012c 20010db8214020000014012c";
 
 #[test]
@@ -200,17 +192,4 @@ fn advertisement() -> LocatorUpdate {
         record(0x2001_0db8_2140_2000, 20),
     ];
     LocatorUpdate::advertisement(records).expect("two Locators")
-}
-
-fn nonce(value: &[u8]) -> Nonce {
-    Nonce::from_slice(value).expect("4 or 12 octets")
-}
-
-/// The octets that a text in hex digits says; white space is ignored.
-fn octets(hex: &str) -> Vec<u8> {
-    let digits: Vec<u32> = hex.chars().filter_map(|c| c.to_digit(16)).collect();
-    digits
-        .chunks(2)
-        .map(|pair| u8::try_from(pair[0] << 4 | pair[1]).expect("two hex digits"))
-        .collect()
 }

@@ -1,0 +1,7 @@
+//! The octets on the wire, seen from outside the crate.
+
+mod icmp_error;
+mod reassembly;
+mod support;
+mod translate;
+mod vectors;
