@@ -39,3 +39,22 @@ pub fn fields(capture: &Path, filter: &str, fields: &[&str]) -> anyhow::Result<V
 pub fn count(capture: &Path, filter: &str) -> anyhow::Result<usize> {
     Ok(fields(capture, filter, &["frame.number"])?.len())
 }
+
+/// The octets of a field that tshark writes in hexadecimal.
+///
+/// # Errors
+/// When it is not hexadecimal.
+pub fn octets(text: &str) -> anyhow::Result<Vec<u8>> {
+    let digits: String = text.chars().filter(|&c| c != ':').collect();
+    ensure!(
+        digits.len().is_multiple_of(2),
+        "an odd number of digits: {text}"
+    );
+    (0..digits.len())
+        .step_by(2)
+        .map(|at| {
+            let pair = digits.get(at..at + 2).context("not hexadecimal")?;
+            u8::from_str_radix(pair, 16).with_context(|| format!("not hexadecimal: {text}"))
+        })
+        .collect()
+}

@@ -7,6 +7,7 @@ use ilnp_core::wire::transport::tcp_flags::{ACK, SYN};
 use ilnp_core::wire::{Headers, LocatorUpdate, Nonce, Operation, Transport, build, protocol};
 
 use super::segment::Segment;
+use crate::scene::handle;
 
 const PORT: u16 = 40_000;
 const SEQUENCE: u32 = 1_000_000;
@@ -121,7 +122,7 @@ impl Peer {
             destination: *self.locators.first()?,
             nonce: self.nonce,
         };
-        let packet = segment.packet(self.nid, self.host.nid)?;
+        let packet = segment.packet(handle(self.nid), handle(self.host.nid))?;
         Some(outward(&packet, &way).ok()?.octets)
     }
 }

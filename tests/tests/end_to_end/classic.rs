@@ -1,0 +1,107 @@
+//! Correspondents that do not speak ILNP.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::time::Duration;
+
+use ilnp_core::id::IlVector;
+use tests::capture::Capture;
+use tests::judge;
+use tests::scene::{self, MOBILE, PEER, Scene};
+use tests::session::{self, Conversation};
+
+const BOUND: Duration = Duration::from_secs(5);
+
+/// The mobile host was told that the correspondent speaks ILNP; it does not.
+fn scene_with_a_classic_peer(name: &str) -> anyhow::Result<Scene> {
+    let mut scene = Scene::start_with(name, |scenario| scenario.hosts[1].ilnp = false)?;
+    let (daemon, host) = scene.lab().daemon(MOBILE)?;
+    daemon.stop();
+    let mut file = OpenOptions::new()
+        .append(true)
+        .open(daemon.configuration())?;
+    writeln!(
+        file,
+        "\n[[correspondent]]\nname = \"c.lab\"\nnid = \"{}\"\nlocators = [\"{}\"]",
+        scene::nid(PEER),
+        scene::locator("c"),
+    )?;
+    daemon.start(host)?;
+    daemon.wait_until_ready(host)?;
+    Ok(scene)
+}
+
+/// An unmodified kernel answers the Nonce option with a Parameter Problem; the connection that the
+/// application asked for comes all the same, and without a Nonce.
+#[test]
+fn connection_falls_back_to_classic_ipv6() -> anyhow::Result<()> {
+    let mut scene = scene_with_a_classic_peer("fallback")?;
+    let capture = Capture::start(
+        scene.host(PEER)?,
+        "eth0",
+        &scene.out().join("fallback.pcap"),
+    )?;
+    let mut talk = scene.talk()?;
+    for _ in 0..3 {
+        talk.exchange(BOUND)?;
+    }
+    let capture = capture.finish()?;
+    let data = "tcp.len > 0";
+    assert!(judge::count(&capture, data)? >= 6);
+    assert_eq!(
+        judge::count(&capture, &format!("{data} && ipv6.opt.ilnp_nonce"))?,
+        0
+    );
+    assert!(judge::count(&capture, "icmpv6.type == 4 && icmpv6.code == 2")? >= 1);
+    // The classic rule holds for these, and tshark judges by it.
+    let mut bad = std::process::Command::new("tshark");
+    bad.args(["-n", "-o", "tcp.check_checksum:TRUE", "-r"])
+        .arg(&capture);
+    bad.args(["-Y", "tcp.checksum.status == 0 && tcp.dstport != 0 && !ipv6.opt.ilnp_nonce && tcp.flags.syn == 1"]);
+    assert_eq!(session::output(&mut bad)?, "");
+    let known = scene.correspondents(MOBILE)?;
+    assert_eq!(known[0]["state"], "classic", "{known:?}");
+    // The next connection is classic at once.
+    let start = std::time::Instant::now();
+    scene.talk()?.exchange(BOUND)?;
+    assert!(
+        start.elapsed() < Duration::from_millis(900),
+        "{:?}",
+        start.elapsed()
+    );
+    Ok(())
+}
+
+#[test]
+fn echoes_fall_back_to_classic_ipv6() -> anyhow::Result<()> {
+    let scene = scene_with_a_classic_peer("fallback-echo")?;
+    let peer = scene.handle(PEER)?.to_string();
+    let said = session::output(
+        scene
+            .host(MOBILE)?
+            .command("ping")
+            .args(["-c5", "-i0.5", "-W2", &peer]),
+    )?;
+    assert!(!said.contains(" 0 received"), "{said}");
+    Ok(())
+}
+
+/// Silence, as from a firewall that drops destination options, leads to the same fallback.
+#[test]
+fn silence_falls_back_to_classic_ipv6() -> anyhow::Result<()> {
+    let scene = scene_with_a_classic_peer("fallback-silence")?;
+    let rules = "table ip6 silence { chain drop_options { type filter hook forward priority 1; exthdr dst exists drop; } }";
+    session::output(scene.router("c")?.command("nft").arg(rules))?;
+    scene.talk()?.exchange(BOUND)?;
+    Ok(())
+}
+
+/// A host with the daemon serves others as ever.
+#[test]
+fn classic_hosts_reach_an_ilnp_host() -> anyhow::Result<()> {
+    let scene = Scene::start_with("classic-client", |scenario| scenario.hosts[1].ilnp = false)?;
+    let real = IlVector::new(scene::nid(MOBILE), scene::locator("a")).address();
+    let mut talk = Conversation::open(scene.host(PEER)?, scene.host(MOBILE)?, real)?;
+    talk.exchange(BOUND)?;
+    Ok(())
+}
