@@ -1,11 +1,13 @@
 //! Names of nodes and places: Node Identifiers, Locators and what is made of them.
 
+mod groups;
 mod handle;
 mod il_vector;
 mod locator;
 mod nid;
 mod preference;
 
+pub use groups::{Groups, NotGroups};
 pub use handle::{Handle, HandlePrefix, NotChecksumNeutral};
 pub use il_vector::IlVector;
 pub use locator::Locator;

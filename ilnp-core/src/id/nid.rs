@@ -3,7 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use super::{ParseIdError, serde_as_text};
+use super::{Groups, ParseIdError, serde_as_text};
 
 /// A 64-bit Node Identifier: who a node is, wherever it is.
 ///
@@ -70,8 +70,7 @@ impl Nid {
 
 impl fmt::Display for Nid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d] = [48, 32, 16, 0].map(|shift| (self.0 >> shift) & 0xffff);
-        write!(f, "{a:04x}:{b:04x}:{c:04x}:{d:04x}")
+        fmt::Display::fmt(&Groups(self.0), f)
     }
 }
 
@@ -85,26 +84,13 @@ impl FromStr for Nid {
     type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        let refused = || ParseIdError {
-            found: text.chars().take(64).collect(),
-            expected: "a Node Identifier (four groups of hex digits, as 0214:4fff:fe20:ee64)",
-        };
-        let mut bits = 0u64;
-        let mut groups = 0;
-        for group in text.split(':') {
-            groups += 1;
-            let digits = !group.is_empty() && group.bytes().all(|b| b.is_ascii_hexdigit());
-            if groups > 4 || group.len() > 4 || !digits {
-                return Err(refused());
-            }
-            let value = u16::from_str_radix(group, 16).map_err(|_| refused())?;
-            bits = bits << 16 | u64::from(value);
-        }
-        if groups == 4 {
-            Ok(Self(bits))
-        } else {
-            Err(refused())
-        }
+        let groups: Result<Groups, _> = text.parse();
+        groups
+            .map(|Groups(bits)| Self(bits))
+            .map_err(|_| ParseIdError {
+                found: text.chars().take(64).collect(),
+                expected: "a Node Identifier (four groups of hex digits, as 0214:4fff:fe20:ee64)",
+            })
     }
 }
 

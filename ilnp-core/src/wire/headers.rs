@@ -2,8 +2,7 @@
 //!
 //! The walk knows Hop-by-Hop Options (only right behind the IPv6 header), Destination Options,
 //! Routing and Fragment headers; everything else, Authentication Header and ESP among it, is an
-//! upper layer. It gives up after [`MAX_EXTENSION_HEADERS`]. Octets past the payload length are not
-//! part of the packet.
+//! upper layer. Octets past the payload length are not part of the packet.
 
 use core::net::Ipv6Addr;
 use core::ops::Range;
@@ -18,8 +17,6 @@ use crate::id::IlVector;
 pub const IPV6_HEADER: usize = 40;
 /// Octets of a Fragment header.
 pub const FRAGMENT_HEADER: usize = 8;
-/// How many extension headers a packet may have: twice what RFC 8200 §4.1 lists.
-pub const MAX_EXTENSION_HEADERS: u8 = 12;
 /// Where the IPv6 header names the header that follows it.
 pub(super) const NEXT_HEADER: usize = 6;
 
@@ -272,7 +269,6 @@ pub(super) struct Chain<'a> {
     octets: &'a [u8],
     /// The header that is next; the upper layer, when all extension headers are behind.
     pub(super) place: Place,
-    left: u8,
 }
 
 impl<'a> Chain<'a> {
@@ -282,11 +278,7 @@ impl<'a> Chain<'a> {
             kind: *octets.get(NEXT_HEADER).ok_or(DropReason::Malformed)?,
             named_at: NEXT_HEADER,
         };
-        Ok(Self {
-            octets,
-            place,
-            left: MAX_EXTENSION_HEADERS,
-        })
+        Ok(Self { octets, place })
     }
 
     pub(super) fn advance(&mut self) -> Result<Option<Extension>, DropReason> {
@@ -303,7 +295,6 @@ impl<'a> Chain<'a> {
             protocol::FRAGMENT => FRAGMENT_HEADER,
             _ => 8 + 8 * usize::from(view.get_hdr_ext_len()),
         };
-        self.left = self.left.checked_sub(1).ok_or(DropReason::Malformed)?;
         if length > rest.len() {
             return Err(DropReason::Malformed);
         }

@@ -17,6 +17,7 @@
 
 pub mod build;
 pub mod checksum;
+mod display;
 mod edit;
 pub mod fragment;
 pub mod headers;

@@ -52,7 +52,7 @@ pub enum Transport {
 
 /// The bits of [`Transport::Tcp`]'s flags.
 pub mod tcp_flags {
-    pub use pnet_packet::tcp::TcpFlags::{ACK, FIN, RST, SYN};
+    pub use pnet_packet::tcp::TcpFlags::{ACK, FIN, PSH, RST, SYN, URG};
 }
 
 impl Transport {
