@@ -8,9 +8,11 @@
 //! | [`capabilities`] | the rights that the daemon keeps |
 //! | [`clock`] | time as the node counts it |
 //! | [`config`] | reads and checks the configuration |
+//! | [`datapath`] | the programs and tables in the kernel, and the TUN device |
 //! | [`identity`] | who this node is |
 
 pub mod capabilities;
 pub mod clock;
 pub mod config;
+pub mod datapath;
 pub mod identity;

@@ -36,6 +36,14 @@ pub(crate) const LAB: &[Need] = &[
 /// For the tests: what judges our packets, and is not ours.
 pub(crate) const JUDGE: &[Need] = &[need("tshark", "tshark")];
 
+/// For building the BPF object.
+pub(crate) const BPF: &[Need] = &[
+    need("clang-14", "clang-14"),
+    need("libbpf-dev", "/usr/include/bpf/bpf_helpers.h"),
+    need("linux-libc-dev", "/usr/include/linux/bpf.h"),
+    need("llvm-14", "llvm-strip-14"),
+];
+
 const DIRECTORIES: [&str; 6] = [
     "/usr/local/sbin",
     "/usr/local/bin",

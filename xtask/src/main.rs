@@ -3,6 +3,7 @@
 //! Each one says which Debian packages it needs, installs those that are missing, and then does its
 //! work. Exit status: 0 done, 1 failed, 2 wrong usage.
 
+mod bpf;
 mod debian;
 mod step;
 
@@ -31,6 +32,12 @@ enum Command {
         /// Run only the tests whose name contains this.
         filter: Option<String>,
     },
+    /// Build the BPF object anew.
+    Bpf {
+        /// Change nothing; fail when the committed object differs.
+        #[arg(long)]
+        check: bool,
+    },
     /// Measure what SPECIFICATION.md promises, and print target and result.
     Bench {
         /// Print one JSON document instead of a table.
@@ -45,6 +52,7 @@ impl Command {
     const fn needs(&self) -> &'static [&'static [Need]] {
         match self {
             Self::Demo | Self::Bench { .. } => &[debian::LAB],
+            Self::Bpf { .. } => &[debian::BPF],
             Self::Test { .. } => &[debian::LAB, debian::JUDGE],
         }
     }
@@ -59,6 +67,7 @@ impl Command {
                 step::build(Profile::Dev)?;
                 step::run(step::cargo().args(["test", "--workspace"]).args(filter))
             }
+            Self::Bpf { check } => bpf::run(check),
             Self::Bench { json, lines } => {
                 step::build(Profile::Release)?;
                 let json = json.then_some("--json");
