@@ -1,0 +1,379 @@
+//! Sessions that are not yet proved, bounded against floods.
+//!
+//! A correspondent's Nonce is taken only from a packet that nobody off the path could have sent
+//! (see [`Outstanding`]). Until then the session is tentative: it believes nothing but that.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::id::Locator;
+use crate::time::Instant;
+use crate::wire::{Packet, Transport};
+
+use super::table::Id;
+
+/// How many transport sessions are remembered that the correspondent may answer.
+const OUTSTANDING: usize = 4;
+/// How many first packets are kept in case the correspondent does not speak ILNP.
+const FIRST_PACKETS: usize = 4;
+/// Larger packets are not kept.
+const FIRST_PACKET_OCTETS: usize = 2048;
+
+/// Who began the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// This host.
+    Initiator,
+    /// The correspondent: its packet came from this Locator.
+    Responder(Locator),
+}
+
+/// What was sent and could be answered by somebody on the return path only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outstanding {
+    /// A TCP segment: an answer acknowledges a number above `sequence` and not above `end`.
+    Tcp {
+        /// Our port.
+        local: u16,
+        /// The correspondent's port.
+        remote: u16,
+        /// The segment's sequence number.
+        sequence: u32,
+        /// The sequence number behind the segment.
+        end: u32,
+    },
+    /// A UDP 4-tuple that this host opened.
+    Udp {
+        /// Our port.
+        local: u16,
+        /// The correspondent's port.
+        remote: u16,
+    },
+    /// An Echo Request of a local program.
+    Echo {
+        /// Its identifier.
+        identifier: u16,
+        /// Its sequence number.
+        sequence: u16,
+    },
+}
+
+impl Outstanding {
+    /// What a packet leaves outstanding. `payload` is how many octets follow the TCP header;
+    /// `opened` tells whether this host began the session: otherwise a UDP datagram may itself be
+    /// the answer to one that anybody could have sent.
+    pub fn of(sent: &Transport, payload: u32, opened: bool) -> Option<Self> {
+        use crate::wire::transport::tcp_flags::{FIN, SYN};
+        match *sent {
+            Transport::Tcp {
+                source,
+                destination,
+                sequence,
+                flags,
+                ..
+            } => {
+                let flag = u32::from(flags & (SYN | FIN) != 0);
+                let length = payload + flag;
+                (length > 0).then(|| Self::Tcp {
+                    local: source,
+                    remote: destination,
+                    sequence,
+                    end: sequence.wrapping_add(length),
+                })
+            }
+            Transport::Udp {
+                source,
+                destination,
+            } => opened.then_some(Self::Udp {
+                local: source,
+                remote: destination,
+            }),
+            Transport::Echo {
+                request,
+                identifier,
+                sequence,
+            } => (request && opened).then_some(Self::Echo {
+                identifier,
+                sequence,
+            }),
+            Transport::Icmp { .. } | Transport::Other => None,
+        }
+    }
+
+    /// Whether a packet from the correspondent answers it.
+    pub fn is_answered_by(&self, received: &Transport) -> bool {
+        use crate::wire::transport::tcp_flags::ACK;
+        match (*self, *received) {
+            (
+                Self::Tcp {
+                    local,
+                    remote,
+                    sequence,
+                    end,
+                },
+                Transport::Tcp {
+                    source,
+                    destination,
+                    acknowledgement,
+                    flags,
+                    ..
+                },
+            ) => {
+                let length = end.wrapping_sub(sequence);
+                let beyond = acknowledgement.wrapping_sub(sequence);
+                flags & ACK != 0
+                    && (source, destination) == (remote, local)
+                    && (1..=length).contains(&beyond)
+            }
+            (
+                Self::Udp { local, remote },
+                Transport::Udp {
+                    source,
+                    destination,
+                },
+            ) => (source, destination) == (remote, local),
+            (
+                Self::Echo {
+                    identifier,
+                    sequence,
+                },
+                Transport::Echo {
+                    request: false,
+                    identifier: answered,
+                    sequence: number,
+                },
+            ) => (identifier, sequence) == (answered, number),
+            _ => false,
+        }
+    }
+}
+
+/// What is known of a session that is not yet proved.
+#[derive(Debug)]
+pub struct Tentative {
+    /// Who began it.
+    pub role: Role,
+    /// When it began.
+    pub since: Instant,
+    /// Whether a router or the correspondent said that it cannot be reached: then silence does not
+    /// mean that it speaks no ILNP (RFC 6744 §6).
+    pub unreachable: bool,
+    /// When the queue of unproved sessions saw it last.
+    pub(super) touched: Instant,
+    outstanding: Vec<Outstanding>,
+    first: Vec<Packet>,
+}
+
+impl Tentative {
+    /// A session that begins now.
+    pub const fn new(now: Instant, role: Role) -> Self {
+        Self {
+            role,
+            since: now,
+            unreachable: false,
+            touched: now,
+            outstanding: Vec::new(),
+            first: Vec::new(),
+        }
+    }
+
+    /// Remembers what a packet leaves outstanding; the oldest is forgotten.
+    pub fn sent(&mut self, outstanding: Outstanding) {
+        if self.outstanding.contains(&outstanding) {
+            return;
+        }
+        if self.outstanding.len() == OUTSTANDING {
+            self.outstanding.remove(0);
+        }
+        self.outstanding.push(outstanding);
+    }
+
+    /// Whether a packet answers something outstanding.
+    pub fn is_answered_by(&self, received: &Transport) -> bool {
+        self.outstanding
+            .iter()
+            .any(|sent| sent.is_answered_by(received))
+    }
+
+    /// Keeps a packet as its program sent it. A retransmission takes the place of its original.
+    pub fn keep_first(&mut self, packet: &Packet, outstanding: Option<Outstanding>) {
+        let repeated = outstanding.is_some_and(|sent| {
+            matches!(sent, Outstanding::Tcp { .. }) && self.outstanding.contains(&sent)
+        });
+        if packet.octets.len() <= FIRST_PACKET_OCTETS
+            && self.first.len() < FIRST_PACKETS
+            && !repeated
+        {
+            self.first.push(packet.clone());
+        }
+    }
+
+    /// The kept packets, the earliest first.
+    pub fn take_first(&mut self) -> Vec<Packet> {
+        core::mem::take(&mut self.first)
+    }
+}
+
+/// The unproved sessions that others began: ordered by when they were last heard of, in all and by
+/// the Locator that they claim, so that the oldest makes room.
+#[derive(Debug, Default)]
+pub struct TentativeQueue {
+    all: BTreeSet<(Instant, Id)>,
+    by_locator: BTreeSet<(Locator, Instant, Id)>,
+    counts: BTreeMap<Locator, usize>,
+}
+
+impl TentativeQueue {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Which one must go before another from `source` may come.
+    pub fn must_go(&self, source: Locator, per_locator: usize, total: usize) -> Option<Id> {
+        if self.counts.get(&source).is_some_and(|&n| n >= per_locator) {
+            let mut of_source = self.by_locator.range((source, Instant::ZERO, Id::FIRST)..);
+            return of_source.next().map(|&(.., id)| id);
+        }
+        if self.all.len() >= total {
+            return self.oldest().map(|(_, id)| id);
+        }
+        None
+    }
+
+    /// The one that was not heard of for longest, and when it was.
+    pub fn oldest(&self) -> Option<(Instant, Id)> {
+        self.all.first().copied()
+    }
+
+    /// Adds a session.
+    pub fn insert(&mut self, source: Locator, touched: Instant, id: Id) {
+        if self.all.insert((touched, id)) {
+            self.by_locator.insert((source, touched, id));
+            *self.counts.entry(source).or_default() += 1;
+        }
+    }
+
+    /// Takes a session out.
+    pub fn remove(&mut self, source: Locator, touched: Instant, id: Id) {
+        if self.all.remove(&(touched, id)) {
+            self.by_locator.remove(&(source, touched, id));
+            if let Some(count) = self.counts.get_mut(&source) {
+                *count -= 1;
+                if *count == 0 {
+                    self.counts.remove(&source);
+                }
+            }
+        }
+    }
+
+    /// Takes a session out that is proved or forgotten, whoever began it.
+    pub fn forget(&mut self, id: Id, tentative: &Tentative) {
+        if let Role::Responder(source) = tentative.role {
+            self.remove(source, tentative.touched, id);
+        }
+    }
+
+    /// Notes that a session was heard of, at most once a second.
+    pub fn touch(&mut self, now: Instant, id: Id, tentative: &mut Tentative) {
+        let Role::Responder(source) = tentative.role else {
+            return;
+        };
+        if (now - tentative.touched).as_secs() >= 1 {
+            self.remove(source, tentative.touched, id);
+            tentative.touched = now;
+            self.insert(source, now, id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::transport::tcp_flags::{ACK, SYN};
+
+    fn tcp(source: u16, destination: u16, numbers: (u32, u32), flags: u8) -> Transport {
+        Transport::Tcp {
+            source,
+            destination,
+            sequence: numbers.0,
+            acknowledgement: numbers.1,
+            flags,
+        }
+    }
+
+    #[test]
+    fn only_the_acknowledgement_of_the_own_syn_answers_it() {
+        let sent = Outstanding::of(&tcp(1000, 80, (u32::MAX, 0), SYN), 0, true).unwrap();
+        assert!(sent.is_answered_by(&tcp(80, 1000, (7, 0), SYN | ACK)));
+        assert!(!sent.is_answered_by(&tcp(80, 1000, (7, 1), SYN | ACK)));
+        assert!(!sent.is_answered_by(&tcp(80, 1000, (7, u32::MAX), SYN | ACK)));
+        assert!(!sent.is_answered_by(&tcp(80, 1000, (7, 0), SYN)));
+        assert!(!sent.is_answered_by(&tcp(80, 1001, (7, 0), SYN | ACK)));
+        assert!(!sent.is_answered_by(&tcp(81, 1000, (7, 0), SYN | ACK)));
+    }
+
+    #[test]
+    fn any_part_of_a_data_segment_may_be_acknowledged() {
+        let sent = Outstanding::of(&tcp(1000, 80, (100, 1), ACK), 50, true).unwrap();
+        for (acknowledged, answers) in [(100, false), (101, true), (150, true), (151, false)] {
+            let received = tcp(80, 1000, (1, acknowledged), ACK);
+            assert_eq!(sent.is_answered_by(&received), answers, "{acknowledged}");
+        }
+    }
+
+    #[test]
+    fn a_udp_answer_proves_nothing_to_a_responder() {
+        let sent = Transport::Udp {
+            source: 53,
+            destination: 4000,
+        };
+        assert!(Outstanding::of(&sent, 0, false).is_none());
+        assert!(Outstanding::of(&sent, 0, true).is_some());
+    }
+
+    #[test]
+    fn an_echo_request_is_answered_by_its_reply_alone() {
+        let echo = |request, sequence| Transport::Echo {
+            request,
+            identifier: 9,
+            sequence,
+        };
+        let sent = Outstanding::of(&echo(true, 1), 0, true).unwrap();
+        assert!(sent.is_answered_by(&echo(false, 1)));
+        assert!(!sent.is_answered_by(&echo(true, 1)));
+        assert!(!sent.is_answered_by(&echo(false, 2)));
+    }
+
+    #[test]
+    fn what_is_outstanding_is_bounded_and_the_oldest_forgotten() {
+        let mut tentative = Tentative::new(Instant::ZERO, Role::Initiator);
+        for remote in 0..100 {
+            tentative.sent(Outstanding::Udp { local: 1, remote });
+        }
+        let answer = |source| Transport::Udp {
+            source,
+            destination: 1,
+        };
+        assert!(tentative.is_answered_by(&answer(99)));
+        assert!(!tentative.is_answered_by(&answer(0)));
+    }
+
+    #[test]
+    fn a_flood_from_one_locator_pushes_out_its_own_sessions_only() {
+        let locator = Locator::from_bits;
+        let mut queue = TentativeQueue::default();
+        let at = Instant::from_nanos;
+        queue.insert(locator(1), at(1), Id::FIRST);
+        queue.insert(locator(2), at(2), Id::FIRST.next());
+        assert_eq!(queue.must_go(locator(3), 1, 3), None);
+        assert_eq!(queue.must_go(locator(2), 1, 3), Some(Id::FIRST.next()));
+        assert_eq!(queue.must_go(locator(3), 1, 2), Some(Id::FIRST));
+        queue.remove(locator(2), at(2), Id::FIRST.next());
+        assert_eq!(queue.must_go(locator(2), 1, 3), None);
+    }
+}

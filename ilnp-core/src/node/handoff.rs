@@ -1,0 +1,104 @@
+//! Either end is somewhere else (RFC 6740 §6, RFC 6744 §4).
+
+use super::{Event, LinkEvent, MoveOrder, Node};
+use crate::id::Locator;
+use crate::ilcc::{Id, NonceVerified};
+use crate::node::DatapathUpdate;
+use crate::time::Instant;
+
+impl Node {
+    /// The Locators of this host, or their routers, changed.
+    pub fn handle_link(&mut self, now: Instant, event: LinkEvent) {
+        let LinkEvent::Locators(given) = event;
+        let before = self.own_locators();
+        self.local.replace(given);
+        self.locators_changed(now, &before, false);
+    }
+
+    /// A user asks to act as if the host had moved: to another Locator, away from some, or only to
+    /// tell every correspondent again where this host is.
+    pub fn handle_move(&mut self, now: Instant, order: MoveOrder) {
+        let before = self.own_locators();
+        for locator in order.drop {
+            self.local.give_up(locator);
+        }
+        if let Some(locator) = order.locator {
+            self.local.prefer(locator);
+        }
+        self.locators_changed(now, &before, true);
+    }
+
+    fn own_locators(&self) -> Vec<(Locator, u32)> {
+        let own = self.local.iter();
+        own.map(|own| (own.given.locator, own.given.interface))
+            .collect()
+    }
+
+    /// Switches the data path first: that is one write, whatever the number of correspondents. Then
+    /// tells the correspondents.
+    fn locators_changed(&mut self, now: Instant, before: &[(Locator, u32)], forced: bool) {
+        for (index, slot) in self.local.take_slot_changes() {
+            let change = DatapathUpdate::Slot { index, slot };
+            self.outputs.datapath.push_back(change);
+        }
+        let after = self.own_locators();
+        let has = |set: &[(Locator, u32)], wanted: Locator| {
+            set.iter().any(|&(locator, _)| locator == wanted)
+        };
+        for &(locator, interface) in after.iter().filter(|(new, _)| !has(before, *new)) {
+            let added = Event::LocatorAdded { locator, interface };
+            self.outputs.event(added);
+        }
+        for &(locator, _) in before.iter().filter(|(old, _)| !has(&after, *old)) {
+            self.outputs.event(Event::LocatorRemoved { locator });
+        }
+        let first = |set: &[(Locator, u32)]| set.first().map(|&(locator, _)| locator);
+        if first(before) != first(&after) {
+            let locator = first(&after);
+            self.outputs.event(Event::SourceChanged { locator });
+        }
+        let order = |set: &[(Locator, u32)]| set.iter().map(|own| own.0).collect::<Vec<_>>();
+        if forced || order(before) != order(&after) {
+            self.announce(now);
+        }
+    }
+
+    /// An authenticated packet came from this Locator. When that is news, it is where packets go
+    /// now, until a Locator Update says otherwise: the update may have been lost, or filtered.
+    pub(super) fn note_source(
+        &mut self,
+        now: Instant,
+        id: Id,
+        source: Locator,
+        proof: &NonceVerified,
+    ) {
+        let sendable = self.may_send_to(source);
+        let late = self.config.timers.late;
+        let Some(entry) = self.table.get_mut(id) else {
+            return;
+        };
+        let left = entry.remote.left(source);
+        let was_under_way = left.is_some_and(|left| now - left <= late);
+        if entry.remote.expects(source) || was_under_way || !sendable {
+            return;
+        }
+        let before = entry.remote.destination();
+        entry.remote.adopt(now, source, proof);
+        self.destination_changed(now, id, before);
+    }
+
+    /// Tells the data path, and whoever watches. A Locator Update that is under way to the old
+    /// place is sent to the new one at once: both ends may have moved.
+    pub(super) fn destination_changed(&mut self, now: Instant, id: Id, before: Option<Locator>) {
+        self.push_path(now, id);
+        let Some(entry) = self.table.get(id) else {
+            return;
+        };
+        let (handle, after) = (entry.handle, entry.remote.destination());
+        if let Some(locator) = after.filter(|_| after != before) {
+            self.outputs
+                .event(Event::DestinationChanged { handle, locator });
+            self.retarget_update(now, id);
+        }
+    }
+}

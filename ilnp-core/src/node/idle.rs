@@ -1,0 +1,173 @@
+//! Sessions that nobody uses, and correspondents that do not answer (RFC 6741 §5.2, §13.1).
+//!
+//! The data path sees the packets of established sessions, so their activity is read from it when a
+//! deadline passes. Nothing is sent for a session that is idle.
+//!
+//! * Without packets for [`Timers::aged`](super::Timers) a session is aged. It keeps working, and
+//!   its correspondent is told of moves: the two programs may just have nothing to say. It is the
+//!   first to go when room is needed.
+//! * Without packets for [`Timers::forgotten`](super::Timers) it is forgotten. A correspondent that
+//!   was given by the configuration or DNS stays known.
+//! * A correspondent that sends nothing while packets go to it is challenged. Where it has other
+//!   Locators these are tried in turn; where it has none, it is given up after twice the time in
+//!   which a session ages, so that the next packet begins a new session.
+
+use super::{Activity, DatapathUpdate, Due, Node};
+use crate::id::Handle;
+use crate::ilcc::tentative::Role;
+use crate::ilcc::{Id, State};
+use crate::time::Instant;
+
+impl Node {
+    /// A packet with the right Nonce came in through the node.
+    pub(super) fn seen(&mut self, now: Instant, id: Id) {
+        let Some(entry) = self.table.get_mut(id) else {
+            return;
+        };
+        entry.heard(now);
+        if matches!(entry.state, State::Aged { .. }) {
+            self.set_state(id, State::Established);
+            self.watch(now, id);
+        }
+    }
+
+    /// Looks at a proved session again: soon when there is another Locator to try.
+    pub(super) fn watch(&mut self, now: Instant, id: Id) {
+        let Some(entry) = self.table.get(id) else {
+            return;
+        };
+        let alternatives = entry.remote.candidates().nth(1).is_some();
+        let wait = match entry.state {
+            State::Established if alternatives => self.config.timers.stalled,
+            _ => self.config.timers.aged,
+        };
+        self.set_due(id, Due::Session, Some(now + wait));
+    }
+
+    /// The deadline of a session passed.
+    pub(super) fn handle_session_due(&mut self, now: Instant, id: Id) {
+        let Some(entry) = self.table.get(id) else {
+            return;
+        };
+        match entry.state {
+            State::Tentative(_) => self.handle_tentative_due(now, id),
+            State::Established | State::Aged { .. } => {
+                // Should no answer come, it is asked again.
+                let handle = entry.handle;
+                self.watch(now, id);
+                let read = DatapathUpdate::ReadActivity(handle);
+                self.outputs.datapath.push_back(read);
+            }
+            State::Known { .. } | State::Classic { .. } => {}
+        }
+    }
+
+    /// What the data path saw of a correspondent.
+    pub fn handle_activity(&mut self, now: Instant, handle: Handle, activity: Option<Activity>) {
+        let Some(id) = self.table.find(handle) else {
+            return;
+        };
+        let Some(entry) = self.table.get_mut(id) else {
+            return;
+        };
+        if let Some(Activity { sent, heard }) = activity {
+            // A clock that is ahead would keep a session forever.
+            entry.activity.sent = entry.activity.sent.max(sent.min(now));
+            entry.activity.heard = entry.activity.heard.max(heard.min(now));
+        }
+        let answered = |asked: &Instant| entry.activity.heard >= *asked;
+        if entry
+            .challenge
+            .as_ref()
+            .map(|asked| asked.sent)
+            .as_ref()
+            .is_some_and(answered)
+        {
+            entry.challenge = None;
+        }
+        if !entry.state.is_proved() {
+            return;
+        }
+        let idle = now - entry.last_active();
+        let aged = matches!(entry.state, State::Aged { .. });
+        if idle >= self.config.timers.forgotten {
+            self.forget_session(now, id);
+            return;
+        }
+        if idle >= self.config.timers.aged {
+            if !aged {
+                self.set_state(id, State::Aged { since: now });
+            }
+        } else if aged {
+            self.set_state(id, State::Established);
+        }
+        if !self.is_silent(now, id) {
+            self.watch(now, id);
+        }
+    }
+
+    /// Acts on a correspondent that does not answer while packets go to it.
+    fn is_silent(&mut self, now: Instant, id: Id) -> bool {
+        let timers = &self.config.timers;
+        let (stalled, aged) = (timers.stalled, timers.aged);
+        let Some(entry) = self.table.get_mut(id) else {
+            return false;
+        };
+        let Some(destination) = entry.remote.destination() else {
+            return false;
+        };
+        let next = entry.remote.next_destination();
+        let limit = next.map_or(aged, |_| stalled);
+        let Activity { sent, heard } = entry.activity;
+        if now - heard < limit || now - sent >= limit {
+            return false;
+        }
+        if entry.challenge.is_none() {
+            self.challenge(now, id, destination);
+        } else if let Some(next) = next {
+            let before = entry.remote.destination();
+            entry.challenge = None;
+            entry.remote.set_destination(next);
+            self.destination_changed(now, id, before);
+            self.challenge(now, id, next);
+        } else if now - heard >= 2 * aged {
+            self.forget_session(now, id);
+            return true;
+        }
+        let soon = now + 2 * self.config.timers.challenge;
+        let due = if next.is_some() { soon } else { now + aged };
+        self.set_due(id, Due::Session, Some(due));
+        true
+    }
+
+    /// A session that this host began is not proved yet.
+    fn handle_tentative_due(&mut self, now: Instant, id: Id) {
+        let (silence, longest) = (self.config.timers.silence, self.config.timers.tentative);
+        let attached = self.local.preferred().is_some();
+        let Some(entry) = self.table.get(id) else {
+            return;
+        };
+        let Some(tentative) = entry.tentative().filter(|it| it.role == Role::Initiator) else {
+            return;
+        };
+        let since = tentative.since;
+        let waited = now - since;
+        // It said something with a Nonce, or this host could not have been answered: wait longer.
+        let hopeful = entry.activity.heard > since || !attached;
+        if waited < silence || hopeful && waited < longest {
+            if let Some(destination) = entry.remote.destination() {
+                self.challenge(now, id, destination);
+            }
+            let due = if waited < silence {
+                since + silence
+            } else {
+                now + silence
+            };
+            self.set_due(id, Due::Session, Some(due));
+        } else if tentative.unreachable || !attached {
+            self.forget_session(now, id);
+        } else {
+            self.fall_back(now, id, "silence");
+        }
+    }
+}
