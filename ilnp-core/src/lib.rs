@@ -16,6 +16,8 @@
 #![forbid(unsafe_code)]
 
 pub mod drop_reason;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod id;
 pub mod ilcc;
 pub mod node;

@@ -14,6 +14,7 @@
 //!
 //! Nothing here panics, whatever the octets are. What cannot be used is refused with the
 //! [`DropReason`](crate::drop_reason::DropReason) that it is counted under.
+#![warn(clippy::indexing_slicing)]
 
 pub mod build;
 pub mod checksum;
