@@ -1,0 +1,293 @@
+//! Runs the [`Detector`].
+
+use std::io;
+
+use ilnp_core::id::IlVector;
+use tokio::sync::mpsc;
+
+use super::{Action, AttachmentEvent, Config, Detector, Settings};
+use crate::clock::{self, Alarm};
+use crate::kernel::discovery::{Discovery, Heard};
+use crate::kernel::ilnp_interface::IlnpInterface;
+use crate::kernel::{KernelError, KernelEvent, Link, Monitor, Netlink, Setting, Undo};
+
+/// What the daemon asks of the task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Look for routers now.
+    Hint,
+    /// Clean up and end.
+    Stop,
+}
+
+/// What the task waits for.
+#[derive(Debug)]
+enum News {
+    /// The daemon wants something; `None` when it is gone.
+    Order(Option<Order>),
+    /// The kernel changed.
+    Kernel(KernelEvent),
+    /// A router or neighbour spoke.
+    Heard(Heard),
+    /// The detector's moment has come.
+    Alarm,
+    /// An event was told.
+    Told,
+}
+
+/// Joins the kernel, the links and the detector.
+#[derive(Debug)]
+pub(super) struct Task {
+    settings: Settings,
+    netlink: Netlink,
+    monitor: Monitor,
+    discovery: Discovery,
+    detector: Detector,
+    alarm: Alarm,
+    undo: Undo,
+    ilnp_interface: IlnpInterface,
+    /// Whether the interface of the handles is up.
+    ilnp_up: bool,
+    /// The MTU that the interface of the handles has.
+    mtu: u32,
+    events: mpsc::Sender<AttachmentEvent>,
+    orders: mpsc::Receiver<Order>,
+    /// The event that waits for room in the channel.
+    waiting: Option<AttachmentEvent>,
+}
+
+impl Task {
+    pub(super) async fn new(
+        settings: Settings,
+        events: mpsc::Sender<AttachmentEvent>,
+        orders: mpsc::Receiver<Order>,
+    ) -> Result<Self, KernelError> {
+        let undo = Undo::open(&settings.state_dir)?;
+        let netlink = Netlink::open()?;
+        let monitor = Monitor::open()?;
+        let discovery = Discovery::open()?;
+        let alarm = Alarm::new().map_err(|source| KernelError::Socket {
+            what: "a timer",
+            source,
+        })?;
+        let ilnp_interface = settings.ilnp_interface();
+        let mtu = IlnpInterface::mtu([]);
+        ilnp_interface.configure(&netlink, mtu).await?;
+        let detector = Detector::new(Config {
+            nid: settings.nid,
+            interfaces: settings.interfaces.clone(),
+            ilnp_interface: settings.ilnp_interface.clone(),
+        });
+        Ok(Self {
+            settings,
+            netlink,
+            monitor,
+            discovery,
+            detector,
+            alarm,
+            undo,
+            ilnp_interface,
+            ilnp_up: true,
+            mtu,
+            events,
+            orders,
+            waiting: None,
+        })
+    }
+
+    /// Runs until it is told to stop, or nobody listens any more.
+    pub(super) async fn run(mut self) -> Result<(), KernelError> {
+        loop {
+            match self.next().await? {
+                News::Order(Some(Order::Hint)) => self.detector.handle_hint(clock::now()),
+                News::Order(Some(Order::Stop)) => {
+                    return clean_up(&self.settings, &self.netlink, self.undo).await;
+                }
+                // The daemon went away without a word: what is set up stays for the next one.
+                News::Order(None) => return Ok(()),
+                News::Kernel(event) => {
+                    self.look_after_ilnp_interface(&event).await;
+                    self.detector.handle_kernel(clock::now(), event);
+                }
+                News::Heard(heard) => self.detector.handle_heard(clock::now(), &heard),
+                News::Alarm => self.detector.handle_timeout(clock::now()),
+                News::Told => {}
+            }
+            while let Some(action) = self.detector.poll_action() {
+                if let Err(error) = self.carry_out(&action).await {
+                    tracing::warn!(%error, "could not follow a change of the network");
+                }
+            }
+            self.follow_mtu().await;
+        }
+    }
+
+    /// Waits for news, and tells the daemon what there is to tell meanwhile.
+    async fn next(&mut self) -> Result<News, KernelError> {
+        if self.monitor.is_behind() {
+            // Not beside the others: a flood on the link must not keep us from reading the state.
+            return Ok(News::Kernel(self.monitor.next(&self.netlink).await?));
+        }
+        self.alarm
+            .set(self.detector.poll_timeout())
+            .map_err(timer_failed)?;
+        if self.waiting.is_none() {
+            self.waiting = self.detector.poll_event();
+        }
+        Ok(tokio::select! {
+            biased;
+            order = self.orders.recv() => News::Order(order),
+            event = self.monitor.next(&self.netlink) => News::Kernel(event?),
+            room = self.events.reserve(), if self.waiting.is_some() => {
+                if let (Ok(room), Some(event)) = (room, self.waiting.take()) {
+                    room.send(event);
+                }
+                News::Told
+            }
+            heard = self.discovery.hear() => News::Heard(heard?),
+            alarm = self.alarm.wait() => {
+                alarm.map_err(timer_failed)?;
+                News::Alarm
+            }
+        })
+    }
+
+    async fn carry_out(&mut self, action: &Action) -> Result<(), KernelError> {
+        tracing::debug!(?action, "attachment");
+        match *action {
+            Action::Prepare {
+                interface,
+                ref name,
+                set_token,
+            } => self.prepare(interface, name, set_token).await,
+            Action::Solicit(from) => self.discovery.solicit_routers(from),
+            Action::Probe { from, router } => self.discovery.probe(from, router),
+            Action::RemoveDefaultRoute { interface, router } => {
+                self.netlink.remove_default_route(interface, router).await
+            }
+            Action::RemoveNeighbour { interface, router } => {
+                self.netlink.remove_neighbour(interface, router).await
+            }
+            Action::RemoveOnLinkRoute { interface, prefix } => {
+                self.netlink.remove_on_link_route(interface, prefix).await
+            }
+            Action::ChangeLifetime {
+                ref address,
+                lifetime,
+            } => self.netlink.change_lifetime(address, lifetime).await,
+        }
+    }
+
+    /// Gets an interface ready to bear Locators. What cannot be done is said with its remedy: the
+    /// interface may have static addresses with our identifier and do without.
+    async fn prepare(
+        &mut self,
+        interface: u32,
+        name: &str,
+        set_token: bool,
+    ) -> Result<(), KernelError> {
+        for setting in ["optimistic_dad", "use_optimistic"] {
+            if let Err(error) = self.undo.change_sysctl(name, setting, "1") {
+                tracing::warn!(%error, "new addresses on {name} can be used only after a second or two: this kernel or container does not let us use them earlier");
+            }
+        }
+        if !set_token {
+            return Ok(());
+        }
+        let before = self.netlink.token(interface).await?;
+        self.undo.remember(Setting::Token {
+            interface: name.into(),
+            value: before.map(|token| IlVector::from(token).nid),
+        })?;
+        let result = self
+            .netlink
+            .set_token(interface, Some(self.settings.nid))
+            .await;
+        if let Err(error) = &result {
+            tracing::warn!(%error, "{name} forms no addresses from our identifier. If the kernel is to take Router Advertisements there, set net.ipv6.conf.{name}.accept_ra to 1 (2 on a router) and router_solicitations to -1; otherwise give it addresses <prefix>:{}/64 yourself", self.settings.nid);
+        }
+        Ok(())
+    }
+
+    /// Sets the interface of the handles up anew when it comes up again, or loses its address. While
+    /// it is down it is left alone: whoever took it down meant it.
+    async fn look_after_ilnp_interface(&mut self, event: &KernelEvent) {
+        let handle = self.ilnp_interface.handle();
+        let is_it = |link: &&Link| link.name == self.ilnp_interface.name;
+        let was_up = self.ilnp_up;
+        let damaged = match event {
+            KernelEvent::Snapshot(snapshot) => {
+                self.ilnp_up = snapshot
+                    .links
+                    .iter()
+                    .find(is_it)
+                    .is_some_and(|it| it.carrier);
+                !snapshot
+                    .addresses
+                    .iter()
+                    .any(|known| known.address == handle)
+            }
+            KernelEvent::Link { link, .. } if is_it(&link) => {
+                self.ilnp_up = link.carrier;
+                !was_up
+            }
+            KernelEvent::AddressGone(gone) => gone.address == handle,
+            _ => false,
+        };
+        if damaged
+            && self.ilnp_up
+            && let Err(error) = self.ilnp_interface.configure(&self.netlink, self.mtu).await
+        {
+            tracing::warn!(%error, "cannot give the interface of the handles its address again");
+        }
+    }
+
+    /// Keeps the MTU of the interface of the handles below that of every link.
+    async fn follow_mtu(&mut self) {
+        let mtu = IlnpInterface::mtu(self.detector.link_mtus());
+        if mtu == self.mtu {
+            return;
+        }
+        self.mtu = mtu;
+        if let Err(error) = self.ilnp_interface.set_mtu(&self.netlink, mtu).await {
+            tracing::warn!(%error, "packets may be too large for the link");
+        }
+    }
+}
+
+/// Gives the host its settings back.
+pub(super) async fn clean_up(
+    settings: &Settings,
+    netlink: &Netlink,
+    undo: Undo,
+) -> Result<(), KernelError> {
+    let snapshot = netlink.snapshot().await?;
+    let tokens: Vec<_> = undo.tokens().collect();
+    let with_token: Vec<_> = snapshot
+        .links
+        .iter()
+        .filter(|link| tokens.contains(&link.name.as_str()))
+        .map(|link| link.index)
+        .collect();
+    for address in &snapshot.addresses {
+        let ours = with_token.contains(&address.interface)
+            && !address.permanent
+            && IlVector::from(address.address).nid == settings.nid;
+        // Taking the token back removes those that the kernel still takes for its own; not those
+        // whose lifetime we changed.
+        if ours {
+            netlink
+                .remove_address(address.interface, address.address, address.prefix_length)
+                .await?;
+        }
+    }
+    undo.restore(netlink).await?;
+    settings.ilnp_interface().clean_up(netlink).await
+}
+
+fn timer_failed(source: io::Error) -> KernelError {
+    KernelError::Socket {
+        what: "the timer",
+        source,
+    }
+}

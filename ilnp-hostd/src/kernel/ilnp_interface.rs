@@ -1,0 +1,121 @@
+//! The interface that bears the handles.
+//!
+//! The TUN device itself is the data path's. Here it gets its address, its MTU and its routes.
+//! Everything can be done twice: a new daemon takes over what an earlier one set up.
+
+use std::net::Ipv6Addr;
+
+use ilnp_core::id::{Handle, HandlePrefix, Nid};
+
+use super::{KernelError, Netlink, sysctl};
+
+/// What the interface is to be.
+#[derive(Clone, Debug)]
+pub struct IlnpInterface {
+    /// Its name.
+    pub name: String,
+    /// This node's identifier.
+    pub nid: Nid,
+    /// The prefix of the handles.
+    pub handle_prefix: HandlePrefix,
+}
+
+/// The Nonce option that is inserted into every packet, in its header: what the interface's MTU is
+/// less than the link's.
+const NONCE: u32 = 16;
+
+/// The least MTU of a link that IPv6 runs over (RFC 8200 §5). On a link that has no more than this,
+/// packets of this size are fragmented.
+const LEAST_MTU: u32 = 1280;
+
+/// The MTU while no link is known.
+const ETHERNET_MTU: u32 = 1500;
+
+impl IlnpInterface {
+    /// The MTU that leaves room for the Nonce on every one of these links.
+    pub fn mtu(links: impl IntoIterator<Item = u32>) -> u32 {
+        let link = links.into_iter().min().unwrap_or(ETHERNET_MTU);
+        link.saturating_sub(NONCE).max(LEAST_MTU)
+    }
+
+    /// The address that it bears.
+    pub fn handle(&self) -> Ipv6Addr {
+        self.handle_prefix.address(Handle::new(self.nid))
+    }
+
+    /// Sets the interface up: the handle as its only address, no address of the kernel's own, no
+    /// Router Advertisements, no queue, and the routes of all handle prefixes. While the interface is
+    /// down those prefixes are unreachable, so that no handle leaks to a router.
+    ///
+    /// # Errors
+    /// [`KernelError::NoInterface`] when the device does not exist, [`KernelError::Request`] and
+    /// [`KernelError::Sysctl`].
+    pub async fn configure(&self, netlink: &Netlink, mtu: u32) -> Result<(), KernelError> {
+        let index = netlink.interface(&self.name).await?;
+        // Before the interface comes up. 1 is "none": no link-local address.
+        for (setting, value) in [
+            ("disable_ipv6", "0"),
+            ("accept_ra", "0"),
+            ("autoconf", "0"),
+            ("router_solicitations", "0"),
+            ("addr_gen_mode", "1"),
+        ] {
+            sysctl::write(&self.name, setting, value)?;
+        }
+        netlink.set_noqueue(index).await?;
+        netlink.set_up(index, mtu).await?;
+        let handle = self.handle();
+        netlink.add_address(index, handle, 128).await?;
+        for alias in 0..HandlePrefix::ALIASES {
+            let prefix = self.handle_prefix.alias(alias);
+            netlink.add_unreachable_route(prefix).await?;
+            netlink.add_route(prefix, index, handle).await?;
+        }
+        Ok(())
+    }
+
+    /// Changes the MTU.
+    ///
+    /// # Errors
+    /// [`KernelError::NoInterface`] and [`KernelError::Request`].
+    pub async fn set_mtu(&self, netlink: &Netlink, mtu: u32) -> Result<(), KernelError> {
+        let index = netlink.interface(&self.name).await?;
+        netlink.set_up(index, mtu).await
+    }
+
+    /// Takes the address and the routes away. The device stays: it is the data path's.
+    ///
+    /// # Errors
+    /// [`KernelError::Request`]; none when there is nothing to take away.
+    pub async fn clean_up(&self, netlink: &Netlink) -> Result<(), KernelError> {
+        for alias in 0..HandlePrefix::ALIASES {
+            let prefix = self.handle_prefix.alias(alias);
+            netlink.remove_unreachable_route(prefix).await?;
+        }
+        match netlink.interface(&self.name).await {
+            Ok(index) => {
+                for alias in 0..HandlePrefix::ALIASES {
+                    let prefix = self.handle_prefix.alias(alias);
+                    netlink.remove_route(prefix, index).await?;
+                }
+                let handle = self.handle();
+                netlink.remove_address(index, handle, 128).await
+            }
+            Err(KernelError::NoInterface { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mtu_leaves_room_for_the_nonce_on_the_narrowest_link() {
+        assert_eq!(IlnpInterface::mtu([9000, 1500]), 1484);
+        assert_eq!(IlnpInterface::mtu([]), 1484);
+        assert_eq!(IlnpInterface::mtu([1280]), 1280);
+        assert_eq!(IlnpInterface::mtu([0]), 1280);
+    }
+}
