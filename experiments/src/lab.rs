@@ -38,6 +38,13 @@ pub struct MoveTimes {
     pub attached: Duration,
 }
 
+impl MoveTimes {
+    /// When the move began to matter: the old attachment was cut, or the new one made beside it.
+    pub fn begin(&self) -> Duration {
+        self.cut.min(self.attached)
+    }
+}
+
 /// A running lab. Dropping it ends every program and removes every namespace, mount and file in
 /// `/run`; what is in [`Options::out`] stays.
 #[derive(Debug)]

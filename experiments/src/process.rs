@@ -47,14 +47,27 @@ impl Process {
         &self.name
     }
 
-    /// Its process.
-    pub fn child(&mut self) -> &mut Child {
-        &mut self.child
-    }
-
     /// Its process number.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Its standard output, which the command must have piped.
+    ///
+    /// # Errors
+    /// [`LabError::Misuse`] when it was not piped, or was taken before.
+    pub fn take_output(&mut self) -> Result<std::process::ChildStdout, LabError> {
+        let output = self.child.stdout.take();
+        output.ok_or_else(|| LabError::Misuse(format!("the output of {} is not piped", self.name)))
+    }
+
+    /// Its standard input, which the command must have piped.
+    ///
+    /// # Errors
+    /// [`LabError::Misuse`] when it was not piped, or was taken before.
+    pub fn take_input(&mut self) -> Result<std::process::ChildStdin, LabError> {
+        let input = self.child.stdin.take();
+        input.ok_or_else(|| LabError::Misuse(format!("the input of {} is not piped", self.name)))
     }
 
     /// How it ended, or `None` while it runs.

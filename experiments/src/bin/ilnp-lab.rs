@@ -1,3 +1,151 @@
-//! Starts the program.
+//! The researcher's tool: runs scenarios and says what a move costs.
 
-fn main() {}
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use experiments::demo;
+use experiments::interrupt::Interrupt;
+use experiments::lab::Options;
+use experiments::report::Report;
+use experiments::run::run;
+use experiments::scenario::{self, LoadError, Scenario};
+use experiments::topology::remove_leftovers;
+use tracing_subscriber::EnvFilter;
+
+/// Sites, links, hosts and moves in network namespaces, with real programs as workloads.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Runs a scenario and reports what its moves cost.
+    Run {
+        /// The scenario.
+        scenario: PathBuf,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Says what is wrong with a scenario, without running it.
+    Check {
+        /// The scenario.
+        scenario: PathBuf,
+    },
+    /// Moves a host A to B to A to B under ssh, curl, UDP and ping: over plain IPv6 and over ILNP.
+    Demo {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Removes what runs that were killed left behind.
+    Clean,
+}
+
+#[derive(clap::Args)]
+struct Output {
+    /// The folder for reports, captures and logs [default: ilnp-lab-results/NAME].
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// The folder that holds ilnp-hostd and ilnp [default: that of this program].
+    #[arg(long)]
+    bin_dir: Option<PathBuf>,
+    /// Print the report as JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .without_time()
+        .init();
+    match perform(&arguments.verb) {
+        Ok(code) => code,
+        Err(error) => {
+            // Where even standard error is gone, nobody is left to be told.
+            let _ = writeln!(std::io::stderr(), "ilnp-lab: {error:#}");
+            let wrong_scenario = error.downcast_ref::<LoadError>().is_some();
+            ExitCode::from(if wrong_scenario { 2 } else { 1 })
+        }
+    }
+}
+
+fn perform(verb: &Verb) -> anyhow::Result<ExitCode> {
+    match verb {
+        Verb::Run { scenario, output } => run_and_report(&scenario::load(scenario)?, output),
+        Verb::Check { scenario } => {
+            let loaded = scenario::load(scenario)?;
+            print(&format!(
+                "{}: {} is valid\n",
+                scenario.display(),
+                loaded.name
+            ))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Demo { output } => run_and_report(&demo::scenario()?, output),
+        Verb::Clean => {
+            let removed = remove_leftovers()?;
+            print(&format!("{removed} namespaces and folders removed\n"))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Runs a scenario over each protocol that it asks for. It fails when a session over ILNP died.
+fn run_and_report(scenario: &Scenario, output: &Output) -> anyhow::Result<ExitCode> {
+    let interrupt = Interrupt::on_signals()?;
+    let out = match &output.out {
+        Some(out) => out.clone(),
+        None => Path::new("ilnp-lab-results").join(file_name(&scenario.name)),
+    };
+    let mut runs = vec![];
+    for &protocol in scenario.protocol.each() {
+        tracing::info!("{} over {}", scenario.name, protocol.title());
+        let options = Options {
+            out: out.join(protocol.key()),
+            bin_dir: output.bin_dir.clone(),
+        };
+        let result = run(scenario, protocol, &options, &interrupt);
+        runs.push(result.with_context(|| format!("the run over {} failed", protocol.title()))?);
+    }
+    let report = Report::new(scenario, &runs);
+    report.write(&runs, &out)?;
+    let text = if output.json {
+        report.json()? + "\n"
+    } else {
+        format!(
+            "{}\nReports, captures and logs: {}\n",
+            report.table(),
+            out.display()
+        )
+    };
+    print(&text)?;
+    Ok(if report.ilnp_survived() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// The name of a scenario, fit for a folder.
+fn file_name(name: &str) -> String {
+    let fit = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    name.chars().map(fit).collect()
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut output = std::io::stdout().lock();
+    output
+        .write_all(text.as_bytes())
+        .context("cannot write the report")
+}

@@ -207,7 +207,7 @@ pub struct Workload {
     /// curl: the size of the file in octets.
     #[serde(with = "units::size", default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
-    /// curl: the speed that it keeps to, octets a second.
+    /// curl: the speed that the server keeps to, octets a second.
     #[serde(with = "units::size", default, skip_serializing_if = "Option::is_none")]
     pub speed: Option<u64>,
     /// udp and tcp: which way the probes go, both unless it is said.

@@ -65,6 +65,12 @@ impl Scenario {
         self.hosts.iter().find(|host| host.name == name)
     }
 
+    /// Whether a host makes a soft move.
+    pub fn moves_softly(&self, host: &str) -> bool {
+        let mut moves = self.moves.iter();
+        moves.any(|step| step.host == host && step.kind == super::MoveKind::Soft)
+    }
+
     fn validate_sites(&self) -> Result<(), Invalid> {
         let (top, mut names, mut prefixes) = (Path(vec![]), HashSet::new(), HashSet::new());
         top.key("site").check(

@@ -115,6 +115,10 @@ impl Topology {
             let mut host = Host::create(&topology.run, settings, protocol)?;
             let site = topology.site(&settings.site)?;
             host.plug(0, site)?;
+            if scenario.moves_softly(host.name()) {
+                // There from the start, so that it can be captured from the start.
+                host.spare_interface()?;
+            }
             topology.hosts.push(host);
         }
         Ok(topology)

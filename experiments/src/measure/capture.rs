@@ -1,0 +1,64 @@
+//! tcpdump on an interface of a host.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::error::LabError;
+use crate::process::Process;
+use crate::topology::Host;
+
+/// Enough of each packet for its headers and a Locator Update.
+const SNAPSHOT: &str = "256";
+const START: Duration = Duration::from_secs(5);
+
+/// A running capture. It ends, with its file complete, when this is dropped.
+#[derive(Debug)]
+pub struct Capture {
+    process: Process,
+    file: PathBuf,
+}
+
+impl Capture {
+    /// Starts to capture on an interface, into `HOST-INTERFACE.pcap`, and returns when packets are
+    /// seen.
+    ///
+    /// # Errors
+    /// [`LabError::Failed`] when tcpdump ends, as it does when there is no such interface.
+    pub fn start(host: &Host, interface: &str, out: &Path) -> Result<Self, LabError> {
+        let name = format!("{}-{interface}", host.name());
+        let file = out.join(format!("{name}.pcap"));
+        let log = out.join(format!("{name}.tcpdump.log"));
+        let mut command = host.command("tcpdump");
+        command.args([
+            "-i", interface, "-n", "-p", "-U", "-s", SNAPSHOT, "-Z", "root",
+        ]);
+        command.args(["--immediate-mode", "--time-stamp-precision=nano", "-w"]);
+        command.arg(&file).stdout(Stdio::null());
+        let mut process = Process::start(&format!("tcpdump on {name}"), &mut command, &log)?;
+        let end = Instant::now() + START;
+        while !said_listening(&log) {
+            if process.ended().is_some() || Instant::now() > end {
+                return Err(LabError::Failed {
+                    command: process.name().to_owned(),
+                    status: "no capture".to_owned(),
+                    output: std::fs::read_to_string(&log).unwrap_or_default(),
+                });
+            }
+            sleep(Duration::from_millis(5));
+        }
+        Ok(Self { process, file })
+    }
+
+    /// Ends the capture and returns its file.
+    pub fn finish(mut self) -> PathBuf {
+        self.process.stop();
+        self.file.clone()
+    }
+}
+
+/// tcpdump says so once its socket is open.
+fn said_listening(log: &Path) -> bool {
+    std::fs::read_to_string(log).is_ok_and(|text| text.contains("listening on"))
+}

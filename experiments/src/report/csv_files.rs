@@ -1,0 +1,98 @@
+//! The report as CSV: one line a flow, and one line an arrival.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{Report, since};
+use crate::error::{Doing, LabError};
+use crate::measure::flow::Unit;
+use crate::run::Run;
+use crate::scenario::{Program, Protocol};
+
+#[derive(Serialize)]
+struct FlowLine<'a> {
+    protocol: Protocol,
+    program: Program,
+    from: &'a str,
+    to: &'a str,
+    survived: bool,
+    unit: Unit,
+    sent: Option<u64>,
+    received: u64,
+    lost: Option<u64>,
+    duplicated: u64,
+    longest_gap_ms: f64,
+}
+
+#[derive(Serialize)]
+struct ArrivalLine<'a> {
+    session: usize,
+    program: Program,
+    from: &'a str,
+    to: &'a str,
+    number: u64,
+    at_ms: f64,
+}
+
+/// Writes one line for each direction of each session.
+pub(super) fn write_sessions(report: &Report, file: &Path) -> Result<(), LabError> {
+    let sessions = report
+        .runs
+        .iter()
+        .flat_map(|run| run.sessions.iter().map(move |session| (run, session)));
+    let lines = sessions.flat_map(|(run, session)| {
+        session.flows.iter().map(move |flow| FlowLine {
+            protocol: run.protocol,
+            program: session.program,
+            from: &flow.from,
+            to: &flow.to,
+            survived: session.survived,
+            unit: flow.unit,
+            sent: flow.sent,
+            received: flow.received,
+            lost: flow.lost,
+            duplicated: flow.duplicated,
+            longest_gap_ms: flow.longest_gap_ms,
+        })
+    });
+    write(lines, file)
+}
+
+/// Writes one line for each arrival.
+pub(super) fn write_arrivals(run: &Run, file: &Path) -> Result<(), LabError> {
+    let flows = run
+        .sessions
+        .iter()
+        .enumerate()
+        .flat_map(|(index, watched)| {
+            let program = watched.workload.program;
+            let flows = watched.observed.flows.iter();
+            flows.map(move |flow| (index, program, flow))
+        });
+    let lines = flows.flat_map(|(session, program, flow)| {
+        flow.arrivals.iter().map(move |arrival| ArrivalLine {
+            session,
+            program,
+            from: &flow.from,
+            to: &flow.to,
+            number: arrival.number,
+            at_ms: since(run.start, arrival.at),
+        })
+    });
+    write(lines, file)
+}
+
+fn write(lines: impl Iterator<Item = impl Serialize>, file: &Path) -> Result<(), LabError> {
+    let what = || format!("write {}", file.display());
+    let mut writer = csv::Writer::from_path(file)
+        .map_err(std::io::Error::other)
+        .doing(what)?;
+    for line in lines {
+        writer
+            .serialize(line)
+            .map_err(std::io::Error::other)
+            .doing(what)?;
+    }
+    writer.flush().doing(what)
+}

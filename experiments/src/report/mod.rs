@@ -1,0 +1,187 @@
+//! What a run says: a table for people, JSON and CSV for programs, and a time line to look at.
+
+mod csv_files;
+mod session;
+mod table;
+pub mod timeline;
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::error::{Doing, LabError};
+use crate::run::{Moved, Run};
+use crate::scenario::{MoveKind, Protocol, Scenario};
+
+pub use session::{FlowReport, SessionReport};
+
+/// The version of the JSON document.
+const SCHEMA: u32 = 1;
+
+/// A scenario's runs, judged.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// The version of this document.
+    pub schema: u32,
+    /// The name of the scenario.
+    pub scenario: String,
+    /// One for each protocol.
+    pub runs: Vec<RunReport>,
+}
+
+/// One run, judged. All times are milliseconds from the moment at which every session was
+/// established, unless it is said otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunReport {
+    /// What carried the sessions.
+    pub protocol: Protocol,
+    /// How long the sessions were watched.
+    pub duration_ms: f64,
+    /// Every move.
+    pub moves: Vec<MoveReport>,
+    /// Every session.
+    pub sessions: Vec<SessionReport>,
+    /// Every Locator Update of a moving host and its acknowledgements.
+    pub updates: Vec<UpdateReport>,
+}
+
+/// A move as it happened.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MoveReport {
+    /// Who moved.
+    pub host: String,
+    /// Where to.
+    pub to: String,
+    /// How.
+    pub kind: MoveKind,
+    /// The old attachment was cut.
+    pub cut_ms: f64,
+    /// The new attachment had its carrier.
+    pub attached_ms: f64,
+    /// The kernel had a usable address of the new site.
+    pub usable_ms: Option<f64>,
+    /// The first Locator Update left.
+    pub updated_ms: Option<f64>,
+    /// The first acknowledgement came.
+    pub acknowledged_ms: Option<f64>,
+}
+
+/// A Locator Update on the wire.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct UpdateReport {
+    /// When.
+    pub at_ms: f64,
+    /// Whether it is an acknowledgement.
+    pub acknowledgement: bool,
+    /// Who sent it.
+    pub source: std::net::Ipv6Addr,
+    /// To whom.
+    pub destination: std::net::Ipv6Addr,
+    /// The Locators that it carries.
+    pub locators: Vec<ilnp_core::id::Locator>,
+}
+
+impl Report {
+    /// Judges the runs of a scenario.
+    pub fn new(scenario: &Scenario, runs: &[Run]) -> Self {
+        Self {
+            schema: SCHEMA,
+            scenario: scenario.name.clone(),
+            runs: runs.iter().map(RunReport::new).collect(),
+        }
+    }
+
+    /// Whether every session over ILNP survived. What dies over plain IPv6 is a finding and no
+    /// failure.
+    pub fn ilnp_survived(&self) -> bool {
+        let over_ilnp = |run: &&RunReport| run.protocol == Protocol::Ilnp;
+        let mut sessions = self
+            .runs
+            .iter()
+            .filter(over_ilnp)
+            .flat_map(|run| &run.sessions);
+        sessions.all(|session| session.survived)
+    }
+
+    /// The table for people.
+    pub fn table(&self) -> String {
+        table::of(self)
+    }
+
+    /// The JSON document.
+    ///
+    /// # Errors
+    /// [`LabError::Io`] when it cannot be written as JSON, which is a mistake of the lab's.
+    pub fn json(&self) -> Result<String, LabError> {
+        serde_json::to_string_pretty(self).doing(|| "write the report as JSON".to_owned())
+    }
+
+    /// Writes `report.json`, `report.txt`, `sessions.csv`, and for each run its arrivals as CSV
+    /// and its time line as SVG into a folder.
+    ///
+    /// # Errors
+    /// [`LabError::Io`] when a file cannot be written.
+    pub fn write(&self, runs: &[Run], folder: &Path) -> Result<(), LabError> {
+        let write = |name: &str, text: &str| {
+            let file = folder.join(name);
+            std::fs::write(&file, text).doing(|| format!("write {}", file.display()))
+        };
+        write("report.json", &self.json()?)?;
+        write("report.txt", &self.table())?;
+        csv_files::write_sessions(self, &folder.join("sessions.csv"))?;
+        for run in runs {
+            let key = run.protocol.key();
+            csv_files::write_arrivals(run, &folder.join(format!("{key}-arrivals.csv")))?;
+            let file = folder.join(format!("{key}-timeline.svg"));
+            timeline::draw(&self.scenario, run, &file)?;
+        }
+        Ok(())
+    }
+}
+
+impl RunReport {
+    fn new(run: &Run) -> Self {
+        let ms = |at| since(run.start, at);
+        let sessions = run.sessions.iter();
+        Self {
+            protocol: run.protocol,
+            duration_ms: ms(run.end),
+            moves: run.moves.iter().map(|m| MoveReport::new(m, run)).collect(),
+            sessions: sessions.map(|s| SessionReport::new(s, run)).collect(),
+            updates: run
+                .updates
+                .iter()
+                .map(|update| UpdateReport {
+                    at_ms: ms(update.at),
+                    acknowledgement: update.acknowledgement,
+                    source: update.source,
+                    destination: update.destination,
+                    locators: update.locators.clone(),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl MoveReport {
+    fn new(moved: &Moved, run: &Run) -> Self {
+        let ms = |at| since(run.start, at);
+        Self {
+            host: moved.step.host.clone(),
+            to: moved.step.to.clone(),
+            kind: moved.step.kind,
+            cut_ms: ms(moved.times.cut),
+            attached_ms: ms(moved.times.attached),
+            usable_ms: moved.usable.map(ms),
+            updated_ms: moved.updated.map(ms),
+            acknowledged_ms: moved.acknowledged.map(ms),
+        }
+    }
+}
+
+/// Milliseconds from one time to another, negative when it was before; to the microsecond.
+fn since(start: Duration, at: Duration) -> f64 {
+    let (from, to) = (start.as_secs_f64(), at.as_secs_f64());
+    ((to - from) * 1e6).round() / 1e3
+}

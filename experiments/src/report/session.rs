@@ -1,0 +1,140 @@
+//! The judgement of a session: whether it survived, what was lost, and how long it was silent.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::since;
+use crate::measure::flow::{Flow, Gap, Unit};
+use crate::run::{Run, Watched};
+use crate::scenario::Program;
+
+/// A session that says nothing for this long at the end is dead.
+const SILENCE: Duration = Duration::from_millis(1500);
+
+/// A session, judged.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SessionReport {
+    /// Which programs.
+    pub program: Program,
+    /// Who started it.
+    pub from: String,
+    /// Who answered.
+    pub to: String,
+    /// Whether it went on to the end with nothing damaged.
+    pub survived: bool,
+    /// Why it is said not to have survived.
+    pub reason: Option<String>,
+    /// Whether what arrived was what had been sent, for programs that can tell.
+    pub intact: Option<bool>,
+    /// Each direction.
+    pub flows: Vec<FlowReport>,
+}
+
+/// One direction of a session, judged.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FlowReport {
+    /// Who sends.
+    pub from: String,
+    /// Where arrivals are seen.
+    pub to: String,
+    /// What is counted.
+    pub unit: Unit,
+    /// How many were sent.
+    pub sent: Option<u64>,
+    /// How many different ones arrived.
+    pub received: u64,
+    /// How many did not arrive.
+    pub lost: Option<u64>,
+    /// How many arrived more than once.
+    pub duplicated: u64,
+    /// The longest time without an arrival.
+    pub longest_gap_ms: f64,
+    /// The longest gap around each move, in the order of the moves; `null` when the flow was
+    /// complete before.
+    pub moves: Vec<Option<MoveGap>>,
+}
+
+/// The gap that a move made.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct MoveGap {
+    /// How long nothing arrived.
+    pub gap_ms: f64,
+    /// From the moment at which the new address was usable to the first arrival after the gap.
+    pub resumed_after_usable_ms: Option<f64>,
+}
+
+impl SessionReport {
+    pub(super) fn new(watched: &Watched, run: &Run) -> Self {
+        let (workload, observed) = (&watched.workload, &watched.observed);
+        let dead = observed.flows.iter().find_map(|flow| silent(flow, run));
+        let damaged = (observed.intact == Some(false)).then(|| "data damaged".to_owned());
+        let reason = observed.failure.clone().or(damaged).or(dead);
+        Self {
+            program: workload.program,
+            from: workload.from.clone(),
+            to: workload.to.clone(),
+            survived: reason.is_none(),
+            reason,
+            intact: observed.intact,
+            flows: observed
+                .flows
+                .iter()
+                .map(|flow| FlowReport::new(flow, run))
+                .collect(),
+        }
+    }
+
+    /// The longest gap of any direction.
+    pub fn longest_gap_ms(&self) -> f64 {
+        let gaps = self.flows.iter().map(|flow| flow.longest_gap_ms);
+        gaps.fold(0.0, f64::max)
+    }
+}
+
+/// Says since when a flow is silent, when it is dead.
+fn silent(flow: &Flow, run: &Run) -> Option<String> {
+    let last = flow.arrivals.last().map_or(run.start, |arrival| arrival.at);
+    let dead = flow.complete.is_none() && last + SILENCE < run.end;
+    dead.then(|| {
+        let seconds = since(run.start, last) / 1e3;
+        format!("nothing from {} since {seconds:.1} s", flow.from)
+    })
+}
+
+impl FlowReport {
+    fn new(flow: &Flow, run: &Run) -> Self {
+        let gap = flow.longest_gap(run.start, run.end);
+        Self {
+            from: flow.from.clone(),
+            to: flow.to.clone(),
+            unit: flow.unit,
+            sent: flow.sent,
+            received: flow.received(),
+            lost: flow.lost(),
+            duplicated: flow.duplicated(),
+            longest_gap_ms: gap.map_or(0.0, length_ms),
+            moves: move_gaps(flow, run),
+        }
+    }
+}
+
+/// The longest gap of a flow between each move and the next.
+fn move_gaps(flow: &Flow, run: &Run) -> Vec<Option<MoveGap>> {
+    let nexts = run.moves.iter().skip(1).map(|moved| moved.times.begin());
+    let windows = run.moves.iter().zip(nexts.chain([run.end]));
+    windows
+        .map(|(moved, end)| {
+            let gap = flow.longest_gap(moved.times.begin(), end)?;
+            let usable = moved.usable.filter(|_| gap.ended);
+            Some(MoveGap {
+                gap_ms: length_ms(gap),
+                resumed_after_usable_ms: usable.map(|usable| since(usable, gap.to)),
+            })
+        })
+        .collect()
+}
+
+fn length_ms(gap: Gap) -> f64 {
+    since(gap.from, gap.to)
+}

@@ -1,0 +1,171 @@
+//! The report as a table for people.
+
+use std::fmt::Write;
+
+use super::{FlowReport, MoveReport, Report, RunReport, SessionReport};
+use crate::measure::flow::Unit;
+use crate::scenario::MoveKind;
+
+/// The whole report.
+pub(super) fn of(report: &Report) -> String {
+    let mut text = String::new();
+    // Writing to a string does not fail, here and below.
+    let _ = writeln!(text, "{}", report.scenario);
+    text.push('\n');
+    text.push_str(&sessions(report));
+    for run in report.runs.iter().filter(|run| !run.moves.is_empty()) {
+        let _ = writeln!(text, "\nMoves over {}", run.protocol.title());
+        text.push_str(&moves(run));
+    }
+    text
+}
+
+/// The runs side by side, a line for each session.
+fn sessions(report: &Report) -> String {
+    let mut rows = vec![vec!["session".to_owned()], vec![String::new()]];
+    for run in &report.runs {
+        rows[0].extend([
+            run.protocol.title().to_owned(),
+            String::new(),
+            String::new(),
+        ]);
+        rows[1].extend(["result", "longest gap", "lost"].map(str::to_owned));
+    }
+    let most = report.runs.iter().map(|run| run.sessions.len()).max();
+    for index in 0..most.unwrap_or(0) {
+        let of_runs = report.runs.iter().map(|run| run.sessions.get(index));
+        let first = of_runs.clone().flatten().next();
+        let mut row = vec![first.map(name).unwrap_or_default()];
+        for session in of_runs {
+            row.extend(session.map_or_else(Default::default, result));
+        }
+        rows.push(row);
+    }
+    let mut text = aligned(&rows);
+    for run in &report.runs {
+        for session in &run.sessions {
+            if let Some(reason) = &session.reason {
+                let title = run.protocol.title();
+                let _ = writeln!(text, "  {title}: {}: {reason}", name(session));
+            }
+        }
+    }
+    text
+}
+
+fn name(session: &SessionReport) -> String {
+    format!(
+        "{} {} -> {}",
+        session.program.name(),
+        session.from,
+        session.to
+    )
+}
+
+fn result(session: &SessionReport) -> [String; 3] {
+    let verdict = match (session.survived, session.intact) {
+        (true, Some(true)) => "alive, intact",
+        (true, _) => "alive",
+        (false, _) => "DEAD",
+    };
+    let lost: Vec<String> = session.flows.iter().map(lost).collect();
+    [
+        verdict.to_owned(),
+        milliseconds(session.longest_gap_ms()),
+        lost.join(" / "),
+    ]
+}
+
+/// How many packets of a flow were lost; what a reliable stream loses it sends again.
+fn lost(flow: &FlowReport) -> String {
+    match (flow.unit, flow.lost, flow.sent) {
+        (Unit::Packets, Some(lost), Some(sent)) => format!("{lost} of {sent}"),
+        _ => "-".to_owned(),
+    }
+}
+
+/// A line for each move, with the gap of every session and with times from its cut or, for a soft move, from its new attachment.
+fn moves(run: &RunReport) -> String {
+    let mut rows = vec![
+        ["move", "at", "usable", "update", "ack"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    let measured: Vec<(&SessionReport, &FlowReport)> = run
+        .sessions
+        .iter()
+        .filter_map(|session| Some((session, at_correspondent(session, run)?)))
+        .collect();
+    for (session, flow) in &measured {
+        rows[0].push(format!("{} at {}", session.program.name(), flow.to));
+    }
+    for (index, step) in run.moves.iter().enumerate() {
+        let begin = begin(step);
+        let after = |time: Option<f64>| {
+            time.map_or_else(
+                || "-".to_owned(),
+                |time| format!("+{}", milliseconds(time - begin)),
+            )
+        };
+        let kind = match step.kind {
+            MoveKind::Hard => "hard",
+            MoveKind::Soft => "soft",
+        };
+        let mut row = vec![
+            format!("{} {} -> {} ({kind})", index + 1, step.host, step.to),
+            format!("{:.2} s", begin / 1e3),
+            after(step.usable_ms),
+            after(step.updated_ms),
+            after(step.acknowledged_ms),
+        ];
+        for (_, flow) in &measured {
+            let gap = flow.moves.get(index).copied().flatten();
+            row.push(gap.map_or_else(|| "-".to_owned(), |gap| milliseconds(gap.gap_ms)));
+        }
+        rows.push(row);
+    }
+    aligned(&rows)
+}
+
+/// The direction of a session towards a host that stays, when there is one.
+fn at_correspondent<'a>(session: &'a SessionReport, run: &RunReport) -> Option<&'a FlowReport> {
+    let moves = |name: &str| run.moves.iter().any(|step| step.host == name);
+    let staying = session.flows.iter().find(|flow| !moves(&flow.to));
+    staying.or_else(|| session.flows.first())
+}
+
+fn begin(step: &MoveReport) -> f64 {
+    step.cut_ms.min(step.attached_ms)
+}
+
+fn milliseconds(time: f64) -> String {
+    if time < 9_999.5 {
+        format!("{time:.0} ms")
+    } else {
+        format!("{:.1} s", time / 1e3)
+    }
+}
+
+/// Rows with their columns aligned: the first to the left, the others to the right.
+fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| {
+            let cells = rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        })
+        .collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let _ = match column {
+                0 => write!(line, "{cell:<width$}"),
+                _ => write!(line, "  {cell:>width$}"),
+            };
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,129 @@
+//! Sessions of real programs between hosts, watched from both ends.
+
+mod curl;
+mod iperf3;
+mod pace;
+mod ping;
+pub mod probe;
+mod server;
+mod ssh;
+
+use std::net::Ipv6Addr;
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::clock::Clock;
+use crate::error::LabError;
+use crate::lab::Lab;
+use crate::measure::flow::Flow;
+use crate::scenario::{Program, Workload};
+use crate::topology::Host;
+
+/// How long a session may take until something arrives in every direction.
+const ESTABLISHMENT: Duration = Duration::from_secs(15);
+
+/// A session under way.
+pub trait Session: Send {
+    /// Whether something has arrived in every direction.
+    fn is_established(&mut self) -> bool;
+
+    /// Lets the senders stop; what is under way may still arrive.
+    fn stop_sending(&mut self);
+
+    /// Ends the session and returns what was seen.
+    ///
+    /// # Errors
+    /// [`LabError`] when what was seen cannot be read; a session that died is no error.
+    fn finish(self: Box<Self>) -> Result<Observed, LabError>;
+}
+
+/// What was seen of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// Each direction in which something was sent.
+    pub flows: Vec<Flow>,
+    /// Why the program gave up, when it did.
+    pub failure: Option<String>,
+    /// Whether what arrived was what had been sent, for programs that can tell.
+    pub intact: Option<bool>,
+}
+
+/// What a session is started with.
+struct Place<'a> {
+    from: &'a Host,
+    to: &'a Host,
+    /// The address by which `from` reaches `to`.
+    address: Ipv6Addr,
+    /// The port at `to` for this session's server.
+    port: u16,
+    /// A folder of the session's own for short-lived files.
+    directory: PathBuf,
+    /// The log of the session's programs.
+    log: PathBuf,
+    clock: Clock,
+    /// How long the workloads will run.
+    duration: Duration,
+    seed: u64,
+}
+
+/// Starts the session of a workload. `index` tells it from others: it chooses port and folder.
+///
+/// # Errors
+/// [`LabError`] when a program is missing or cannot be started, or a server does not answer.
+pub fn start(lab: &Lab, workload: &Workload, index: u16) -> Result<Box<dyn Session>, LabError> {
+    let name = format!("{}-{index}", workload.program.name());
+    let directory = lab.topology().run_directory().join(&name);
+    crate::error::Doing::doing(std::fs::create_dir_all(&directory), || {
+        format!("make {}", directory.display())
+    })?;
+    let place = Place {
+        from: lab.host(&workload.from)?,
+        to: lab.host(&workload.to)?,
+        address: lab.address(&workload.from, &workload.to)?,
+        port: 20_000 + index,
+        directory,
+        log: lab.out().join(format!("{name}.log")),
+        clock: lab.clock(),
+        duration: lab.scenario().duration,
+        seed: lab.scenario().seed,
+    };
+    Ok(match workload.program {
+        Program::Ssh => Box::new(ssh::Ssh::start(&place)?),
+        Program::Curl => {
+            let (size, speed) = (workload.size.unwrap_or(1), workload.speed.unwrap_or(1));
+            Box::new(curl::Curl::start(&place, size, speed)?)
+        }
+        Program::Ping => Box::new(ping::Ping::start(&place)?),
+        Program::Iperf3 => Box::new(iperf3::Iperf3::start(&place)?),
+        Program::Udp | Program::Tcp => {
+            let settings = probe::Settings::of(workload);
+            let ends = probe::Ends {
+                from: place.from,
+                to: place.to,
+                address: place.address,
+                port: place.port,
+            };
+            probe::start(&ends, &settings, place.clock)?
+        }
+    })
+}
+
+/// Waits until a session is established.
+///
+/// # Errors
+/// [`LabError::TimedOut`] when that takes longer than 15 s.
+pub fn wait_until_established(session: &mut dyn Session, name: &str) -> Result<(), LabError> {
+    let end = Instant::now() + ESTABLISHMENT;
+    while !session.is_established() {
+        if Instant::now() > end {
+            return Err(LabError::TimedOut {
+                what: format!("the start of {name}"),
+                seconds: ESTABLISHMENT.as_secs(),
+                hint: "see its log".to_owned(),
+            });
+        }
+        sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
