@@ -1,5 +1,6 @@
 //! The octets on the wire, seen from outside the crate.
 
+mod checksum;
 mod display;
 mod icmp_error;
 mod reassembly;

@@ -6,6 +6,8 @@ use ilnp_core::wire::{
     Headers, LocatorUpdate, Operation, Record, build, checksum, headers, protocol,
 };
 
+use proptest::prelude::*;
+
 use crate::support::{A, B, LONG, SHORT, nonce, octets};
 
 const RECORDS: &str = "20010db811401000000a012c 20010db8214020000014012c";
@@ -178,6 +180,30 @@ fn a_packet_cut_short_anywhere_is_refused() {
     for length in headers::IPV6_HEADER + 16..packet.octets.len() {
         let quoted = Headers::parse_quoted(&packet.octets[..length]).unwrap();
         assert_eq!(quoted.nonce.unwrap().nonce, nonce(&LONG));
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_update_is_read_as_it_was_written(
+        records in prop::collection::vec(any::<(u64, u16, u16)>(), 1..256)
+    ) {
+        let records = records.into_iter().map(|(locator, preference, lifetime)| Record {
+            locator: Locator::from_bits(locator),
+            preference: Preference(preference),
+            lifetime: Lifetime(lifetime),
+        });
+        let update = LocatorUpdate::advertisement(records.collect()).unwrap();
+        for update in [update.acknowledgement(), update] {
+            let message = update.emit(A.address(), B.address());
+            prop_assert!(checksum::is_valid_icmpv6(&message, A.address(), B.address()));
+            prop_assert_eq!(LocatorUpdate::parse(&message), Ok(update));
+        }
+    }
+
+    #[test]
+    fn no_octets_make_it_panic(message in prop::collection::vec(any::<u8>(), 0..100)) {
+        let _refused_or_not = LocatorUpdate::parse(&message);
     }
 }
 
