@@ -179,7 +179,8 @@ static __always_inline int receive_options(struct __sk_buff *skb, const struct c
 	} else if (!length) {
 		return to_daemon(config);
 	}
-	if (bpf_ntohs(ip->lead.payload_length) + offset != skb->len)
+	/* What a link put behind the packet, the kernel cuts off. */
+	if (bpf_ntohs(ip->lead.payload_length) + offset > skb->len)
 		return to_daemon(config);
 
 	key.nonce.octets[0] = header.nonce[0];
@@ -219,6 +220,8 @@ int ilnp_in(struct __sk_buff *skb)
 	if (!data)
 		return PASS;
 	ip = *(struct ipv6 *)(data + ETH_HLEN);
+	if (!is_version_6(ip.lead))
+		return PASS;
 	if (is_handle(own, ip.source.locator) || is_handle(own, ip.destination.locator))
 		return drop(DROP_HANDLE_ON_WIRE);
 

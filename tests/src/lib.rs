@@ -8,6 +8,7 @@ pub mod inject;
 pub mod judge;
 pub mod load;
 pub mod packets;
+pub mod sandbox;
 pub mod scene;
 pub mod session;
 pub mod tun;
