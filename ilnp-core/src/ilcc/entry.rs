@@ -65,6 +65,15 @@ pub struct UpdateProgress {
     pub last_sent: Instant,
     /// Whether it waits for its turn to be sent.
     pub queued: bool,
+    /// Whether it is sent again as soon as a little time has passed since the last time.
+    pub postponed: bool,
+}
+
+impl UpdateProgress {
+    /// Whether an acknowledgement is still to come.
+    pub const fn is_awaited(&self) -> bool {
+        self.tries > 0 || self.postponed
+    }
 }
 
 /// A question that only somebody on the return path can answer: an Echo Request with random

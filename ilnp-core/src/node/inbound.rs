@@ -6,7 +6,7 @@ use crate::id::Locator;
 use crate::ilcc::{Id, NonceVerified};
 use crate::time::Instant;
 use crate::wire::translate::{Inward, inward};
-use crate::wire::transport::tcp_flags::{RST, SYN};
+use crate::wire::transport::tcp_flags::{ACK, RST, SYN};
 use crate::wire::{
     FragmentField, Headers, Nonce, NonceField, Packet, Transport, checksum, icmpv6, protocol,
 };
@@ -211,7 +211,9 @@ impl Node {
             .ok_or(DropReason::NonceWrong)?;
         self.challenge(now, id, source);
         match headers.transport(&packet.octets) {
-            Transport::Tcp { flags, .. } if flags & SYN == 0 => Err(DropReason::NonceWrong),
+            Transport::Tcp { flags, .. } if flags & (SYN | ACK) != SYN => {
+                Err(DropReason::NonceWrong)
+            }
             transport if starts_session(headers, &transport) => self.deliver(id, packet, headers),
             _ => Err(DropReason::NonceWrong),
         }

@@ -123,7 +123,10 @@ impl Node {
             last_heard_s: since(entry.activity.heard),
             last_sent_s: since(entry.activity.sent),
             update: UpdateSnapshot {
-                state: if tries == 0 { "idle" } else { "awaiting-ack" },
+                state: match entry.update.is_awaited() {
+                    true => "awaiting-ack",
+                    false => "idle",
+                },
                 tries,
             },
         }

@@ -146,6 +146,7 @@ impl Node {
             };
             if core::mem::take(&mut entry.update.queued) && entry.state.is_proved() {
                 entry.update.tries = 0;
+                entry.update.postponed = false;
                 entry.update.sent = number;
                 entry.update.first_sent = now;
                 self.send_update(now, id);
@@ -173,6 +174,7 @@ impl Node {
             return;
         };
         entry.update.tries = entry.update.tries.saturating_add(1);
+        entry.update.postponed = false;
         entry.update.sent = number;
         entry.update.last_sent = now;
         let progress = entry.update;
@@ -225,7 +227,7 @@ impl Node {
             State::Aged { .. } => entry.update.tries >= TRIES_WHEN_AGED,
             State::Known { .. } | State::Tentative(_) | State::Classic { .. } => true,
         };
-        if entry.update.tries == 0 || given_up {
+        if !entry.update.is_awaited() || given_up {
             return;
         }
         if self.local.preferred().is_none() {
@@ -235,16 +237,30 @@ impl Node {
         self.send_update(now, id);
     }
 
-    /// The correspondent is somewhere else: what it has not acknowledged is sent there at once.
+    /// The correspondent is somewhere else: what it has not acknowledged is sent there at once, or
+    /// shortly when it was just sent.
     pub(super) fn retarget_update(&mut self, now: Instant, id: Id) {
-        let spacing = self.config.timers.coalesce;
+        let entry = self.table.get(id);
+        if entry.is_some_and(|entry| entry.update.is_awaited()) {
+            self.resend_update(now, id);
+        }
+    }
+
+    fn resend_update(&mut self, now: Instant, id: Id) {
         let Some(entry) = self.table.get_mut(id) else {
             return;
         };
-        if entry.update.tries > 0 && now - entry.update.last_sent >= spacing {
-            // The destination comes first again.
-            entry.update.tries = 0;
+        if !entry.update.is_awaited() {
+            entry.update.first_sent = now;
+        }
+        let earliest = entry.update.last_sent + self.config.timers.coalesce;
+        // The destination comes first again.
+        entry.update.tries = 0;
+        if earliest <= now {
             self.send_update(now, id);
+        } else {
+            entry.update.postponed = true;
+            self.set_due(id, Due::Update, Some(earliest));
         }
     }
 
@@ -256,7 +272,6 @@ impl Node {
         records: &[Record],
     ) -> Result<(), DropReason> {
         let number = self.updates.number_of(records);
-        let spacing = self.config.timers.coalesce;
         let entry = self.table.get_mut(id).ok_or(DropReason::UpdateUnasked)?;
         let progress = &mut entry.update;
         let number = number.ok_or(DropReason::UpdateUnasked)?;
@@ -264,16 +279,10 @@ impl Node {
             return Err(DropReason::UpdateUnasked);
         }
         if number < progress.sent {
-            if now - progress.last_sent >= spacing {
-                if progress.tries == 0 {
-                    progress.first_sent = now;
-                }
-                progress.tries = 0;
-                self.send_update(now, id);
-            }
+            self.resend_update(now, id);
             return Ok(());
         }
-        if progress.tries == 0 {
+        if !progress.is_awaited() {
             return Err(DropReason::UpdateUnasked);
         }
         let after = now - progress.first_sent;
@@ -283,6 +292,7 @@ impl Node {
         }
         progress.acknowledged = number;
         progress.tries = 0;
+        progress.postponed = false;
         let handle = entry.handle;
         self.set_due(id, Due::Update, None);
         self.outputs.event(Event::UpdateAcknowledged {

@@ -1,0 +1,12 @@
+//! What the node does, rule by rule.
+
+mod classic;
+mod errors;
+mod idle;
+mod limits;
+mod moves;
+mod received;
+mod restart;
+mod sessions;
+mod support;
+mod updates;
