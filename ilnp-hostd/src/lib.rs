@@ -5,18 +5,28 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`api`] | HTTP and JSON over a Unix socket |
 //! | [`attachment`] | which Locators this host has, and when it moves |
 //! | [`capabilities`] | the rights that the daemon keeps |
 //! | [`clock`] | time as the node counts it |
+//! | [`command`] | the command `ilnp` |
 //! | [`config`] | reads and checks the configuration |
+//! | [`daemon`] | from start to stop |
 //! | [`datapath`] | the programs and tables in the kernel, and the TUN device |
+//! | [`driver`] | the task that owns the node |
 //! | [`identity`] | who this node is |
 //! | [`kernel`] | links, addresses, routes and neighbour discovery |
+//! | [`record`] | recordings of everything that a node was told |
 
+pub mod api;
 pub mod attachment;
 pub mod capabilities;
 pub mod clock;
+pub mod command;
 pub mod config;
+pub mod daemon;
 pub mod datapath;
+pub mod driver;
 pub mod identity;
 pub mod kernel;
+pub mod record;

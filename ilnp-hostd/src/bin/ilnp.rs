@@ -1,3 +1,19 @@
-//! Starts the program.
+//! Starts the command.
 
-fn main() {}
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use ilnp_hostd::command::{self, Arguments};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match command::run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody may read standard error either.
+            let _ = writeln!(std::io::stderr(), "ilnp: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

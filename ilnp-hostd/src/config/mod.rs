@@ -123,4 +123,27 @@ impl Config {
             .map_err(|error| vec![Mistake::from_toml(text, &error)])?;
         check::check(text, file)
     }
+
+    /// The keys, correspondents left out, in which `other` differs from this configuration.
+    pub fn differing_keys(&self, other: &Self) -> Vec<&'static str> {
+        [
+            ("nid", self.nid != other.nid),
+            ("interfaces", self.interfaces != other.interfaces),
+            (
+                "interface-name",
+                self.interface_name != other.interface_name,
+            ),
+            ("handle-prefix", self.handle_prefix != other.handle_prefix),
+            ("state-dir", self.state_dir != other.state_dir),
+            (
+                "control-socket",
+                self.control_socket != other.control_socket,
+            ),
+            ("pin-dir", self.pin_dir != other.pin_dir),
+            ("nonce-bits", self.nonce_length != other.nonce_length),
+        ]
+        .into_iter()
+        .filter_map(|(key, differs)| differs.then_some(key))
+        .collect()
+    }
 }

@@ -1,0 +1,38 @@
+//! `/v1/status`: who this node is and whether it works.
+
+use std::net::Ipv6Addr;
+
+use axum::Json;
+use axum::extract::State;
+use ilnp_core::id::Nid;
+use serde::{Deserialize, Serialize};
+
+use super::Api;
+use super::locators::LocalLocator;
+use super::problem::Problem;
+use crate::driver::Request;
+
+/// The state of the daemon.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// [`SCHEMA`](super::SCHEMA).
+    pub schema: u32,
+    /// This node's identifier.
+    pub nid: Nid,
+    /// The address that applications use.
+    pub handle: Ipv6Addr,
+    /// The interface that bears the handle.
+    pub interface: String,
+    /// Whether sessions can start: the data path is in place and a Locator works.
+    pub ready: bool,
+    /// Seconds since the daemon started.
+    pub uptime_s: f64,
+    /// Where this node is.
+    pub locators: Vec<LocalLocator>,
+    /// How many correspondents are known.
+    pub correspondents: usize,
+}
+
+pub(super) async fn get(State(api): State<Api>) -> Result<Json<Status>, Problem> {
+    api.ask(Request::Status).await.map(Json)
+}

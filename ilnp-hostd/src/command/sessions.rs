@@ -1,0 +1,37 @@
+//! `ilnp sessions`
+
+use super::client::Client;
+use super::output::{Output, table};
+use crate::api::sessions::{Session, Sessions};
+
+pub(super) async fn run(client: &Client, output: &Output) -> anyhow::Result<()> {
+    let sessions: Sessions = client.get("/v1/sessions").await?;
+    output.document(&sessions, |all| text(&all.sessions))
+}
+
+fn text(sessions: &[Session]) -> String {
+    let rows: Vec<_> = sessions
+        .iter()
+        .map(|session| {
+            [
+                session.protocol.clone(),
+                session.local_port.to_string(),
+                session.remote_port.to_string(),
+                session.state.clone(),
+                session.handle.to_string(),
+                session.names.join(","),
+            ]
+        })
+        .collect();
+    table(
+        [
+            "PROTOCOL",
+            "LOCAL PORT",
+            "REMOTE PORT",
+            "STATE",
+            "HANDLE",
+            "NAMES",
+        ],
+        &rows,
+    )
+}

@@ -1,0 +1,13 @@
+//! `ilnp version`
+
+use serde_json::json;
+
+use super::output::Output;
+use crate::api::SCHEMA;
+
+pub(super) fn run(output: &Output) -> anyhow::Result<()> {
+    let version = env!("CARGO_PKG_VERSION");
+    output.document(&json!({"schema": SCHEMA, "version": version}), |_| {
+        format!("ilnp {version}")
+    })
+}

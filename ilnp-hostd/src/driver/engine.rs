@@ -1,0 +1,217 @@
+//! The node with everything that follows from an input.
+
+use std::collections::VecDeque;
+
+use ilnp_core::id::{HandlePrefix, Nid};
+use ilnp_core::node::{Event, Input, MoveOrder, Node, Restored};
+use ilnp_core::time::Instant;
+use tokio::sync::{broadcast, oneshot};
+
+use super::host::Host;
+use super::output::{Output, poll_output};
+use super::pings::Pings;
+use super::request::{PingError, Request};
+use super::views;
+use crate::api;
+use crate::api::monitor::Report;
+use crate::record::Recorder;
+
+/// What does not change while the daemon runs.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// This node's identifier.
+    pub nid: Nid,
+    /// What handles are made of.
+    pub handles: HandlePrefix,
+    /// The interface that bears the handle.
+    pub interface: String,
+    /// When the daemon started.
+    pub started: Instant,
+}
+
+/// A node, with those who ask it and those who listen to it.
+#[derive(Debug)]
+pub struct Engine {
+    node: Node,
+    about: About,
+    reports: broadcast::Sender<Report>,
+    pings: Pings,
+    recorder: Option<Recorder>,
+}
+
+impl Engine {
+    /// An engine around `node`. Events go to `reports`, inputs to the recorder if there is one.
+    pub fn new(
+        node: Node,
+        about: About,
+        reports: broadcast::Sender<Report>,
+        recorder: Option<Recorder>,
+    ) -> Self {
+        Self {
+            node,
+            about,
+            reports,
+            pings: Pings::default(),
+            recorder,
+        }
+    }
+
+    /// Takes over a correspondent that the data path kept while no daemon ran.
+    pub fn restore(&mut self, now: Instant, restored: Restored, host: &mut impl Host) {
+        self.record(|recorder| recorder.restored(now, &restored));
+        self.node.restore(now, restored);
+        self.settle(now, host);
+    }
+
+    /// Gives the node an input and does everything that follows from it.
+    pub fn handle(&mut self, now: Instant, input: Input, host: &mut impl Host) {
+        self.record(|recorder| recorder.input(now, &input));
+        self.node.handle(now, input);
+        self.settle(now, host);
+    }
+
+    /// When the node wants [`Input::Timeout`].
+    pub fn deadline(&mut self) -> Option<Instant> {
+        self.node.poll_timeout()
+    }
+
+    /// Writes out what was recorded so far.
+    pub fn flush_recording(&mut self) {
+        self.record(Recorder::flush);
+    }
+
+    /// Does what the node wants, answers to its questions included.
+    fn settle(&mut self, now: Instant, host: &mut impl Host) {
+        let mut answers = VecDeque::new();
+        loop {
+            while let Some(output) = poll_output(&mut self.node) {
+                match output {
+                    Output::Datapath(update) => answers.extend(host.apply(update)),
+                    Output::Transmit(packet) | Output::Deliver(packet) => host.send(&packet),
+                    Output::Event(event) => self.report(now, &event),
+                }
+            }
+            let Some(answer) = answers.pop_front() else {
+                return;
+            };
+            self.record(|recorder| recorder.input(now, &answer));
+            self.node.handle(now, answer);
+        }
+    }
+
+    fn report(&mut self, now: Instant, event: &Event) {
+        if let Event::PingReply {
+            handle,
+            identifier,
+            sequence,
+            remote,
+            local,
+        } = *event
+        {
+            let key = (identifier, sequence);
+            self.pings
+                .finish(now, self.about.handles, key, handle, (remote, local));
+        }
+        log(event);
+        if self.reports.receiver_count() > 0 {
+            // The last monitor may have gone just now.
+            let _ = self.reports.send(Report::new(event, self.about.handles));
+        }
+    }
+
+    /// Records, and stops recording when the file cannot be written.
+    fn record(&mut self, write: impl FnOnce(&mut Recorder) -> std::io::Result<()>) {
+        if let Some(recorder) = &mut self.recorder
+            && let Err(error) = write(recorder)
+        {
+            tracing::error!(%error, "cannot write the recording, which ends here");
+            self.recorder = None;
+        }
+    }
+
+    /// Answers a request of the API.
+    pub fn answer(&mut self, now: Instant, request: Request, host: &mut impl Host) {
+        // Whoever asked may have gone; an answer that nobody takes is no error.
+        match request {
+            Request::Status(answer) => {
+                let _ = answer.send(views::status(&self.node, &self.about, now, host));
+            }
+            Request::Correspondents(answer) => {
+                let _ = answer.send(views::correspondents(&self.node, &self.about, now, host));
+            }
+            Request::Locators(answer) => {
+                let _ = answer.send(api::locators::Locators {
+                    schema: api::SCHEMA,
+                    locators: views::locators(&self.node, now, host),
+                });
+            }
+            Request::Counters(answer) => {
+                let _ = answer.send(views::counters(&self.node, host));
+            }
+            Request::Move(order, answer) => {
+                let _ = answer.send(self.order_move(now, order, host));
+            }
+            Request::Ping(target, answer) => self.ping(now, &target, answer, host),
+        }
+    }
+
+    fn order_move(
+        &mut self,
+        now: Instant,
+        order: MoveOrder,
+        host: &mut impl Host,
+    ) -> Result<(), String> {
+        let named = order.locator.iter().chain(&order.drop);
+        if let Some(locator) = views::foreign(&self.node, now, named) {
+            return Err(format!("{locator} is none of this host's Locators"));
+        }
+        host.look_around();
+        self.handle(now, Input::Move(order), host);
+        Ok(())
+    }
+
+    fn ping(
+        &mut self,
+        now: Instant,
+        target: &str,
+        answer: oneshot::Sender<Result<api::ping::Reply, PingError>>,
+        host: &mut impl Host,
+    ) {
+        let Some(handle) = views::find(&self.node, &self.about, now, target) else {
+            let _ = answer.send(Err(PingError::Unknown));
+            return;
+        };
+        if let Some((identifier, sequence)) = self.pings.start(now, handle, answer) {
+            let input = Input::Ping {
+                handle,
+                identifier,
+                sequence,
+            };
+            self.handle(now, input, host);
+        }
+    }
+}
+
+/// Events for people who read logs. Addresses and names stay at the debug level, except where they
+/// are what a security event is about (RFC 6741 §11).
+fn log(event: &Event) {
+    match event {
+        Event::Security {
+            reason,
+            source,
+            destination,
+            protocol,
+            ports,
+        } => tracing::warn!(%reason, %source, %destination, protocol, ?ports, "security event"),
+        Event::SourceChanged { locator: None } => tracing::warn!("no Locator works"),
+        Event::SourceChanged { .. } => {
+            tracing::info!("packets leave from another Locator now");
+            tracing::debug!(?event);
+        }
+        Event::FellBack { why, .. } => {
+            tracing::info!(why, "a correspondent does not speak ILNP");
+            tracing::debug!(?event);
+        }
+        other => tracing::debug!(event = ?other),
+    }
+}

@@ -1,0 +1,120 @@
+//! The machine that the daemon runs on.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use ilnp_core::node::{DatapathUpdate, Input};
+use ilnp_core::wire::Packet;
+
+use super::complaints::Complaints;
+use super::host::Host;
+use crate::attachment::Attachments;
+use crate::clock;
+use crate::datapath::{Counters, DataPath, Tun};
+
+/// The kernel: data path, `ilnp0` and attachment.
+#[derive(Debug)]
+pub struct KernelHost {
+    /// The device that packets are read from and written to.
+    pub(super) tun: Tun,
+    /// Where this host is.
+    pub(super) attachments: Attachments,
+    data_path: DataPath,
+    /// The names of the interfaces that bear Locators.
+    used: BTreeMap<u32, String>,
+    complaints: Complaints,
+}
+
+impl KernelHost {
+    /// The kernel behind these.
+    pub fn new(data_path: DataPath, tun: Tun, attachments: Attachments) -> Self {
+        Self {
+            tun,
+            attachments,
+            data_path,
+            used: BTreeMap::new(),
+            complaints: Complaints::default(),
+        }
+    }
+
+    /// Attaches the programs to an interface that bears Locators.
+    pub(super) fn interface_used(&mut self, index: u32, name: String, mtu: u32) {
+        if !self.used.contains_key(&index) {
+            match self.data_path.attach(index).context("cannot attach to it") {
+                Ok(()) => tracing::info!(interface = name, mtu, "interface in use"),
+                Err(error) => tracing::error!(
+                    interface = name,
+                    error = format!("{error:#}"),
+                    "interface of no use"
+                ),
+            }
+        }
+        self.used.insert(index, name);
+    }
+
+    /// Detaches the programs from an interface.
+    pub(super) fn interface_gone(&mut self, index: u32) {
+        let Some(name) = self.used.remove(&index) else {
+            return;
+        };
+        // The programs of an interface that was removed went with it.
+        if let Err(error) = self.data_path.detach(index) {
+            tracing::debug!(interface = name, %error, "nothing to detach from");
+        }
+        tracing::info!(interface = name, "interface out of use");
+    }
+
+    /// Takes away what an earlier daemon left on interfaces and in slots that are not used any more.
+    pub(super) fn forget_inherited(&mut self) {
+        let attached = self.data_path.attached();
+        let unused = attached
+            .into_iter()
+            .filter(|index| !self.used.contains_key(index))
+            .collect::<Vec<_>>();
+        let forgotten = unused
+            .into_iter()
+            .try_for_each(|index| self.data_path.detach(index))
+            .and_then(|()| self.data_path.forget_inherited_slots());
+        if let Err(error) = forgotten {
+            self.complaints
+                .make(clock::now(), "remove what an earlier daemon left", error);
+        }
+    }
+}
+
+impl Host for KernelHost {
+    fn apply(&mut self, update: DatapathUpdate) -> Option<Input> {
+        match self.data_path.apply(update) {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.complaints
+                    .make(clock::now(), "change the data path", error);
+                None
+            }
+        }
+    }
+
+    fn send(&mut self, packet: &Packet) {
+        if let Err(error) = self.tun.send(packet) {
+            self.complaints
+                .make(clock::now(), "write to the ILNP interface", error);
+        }
+    }
+
+    fn look_around(&mut self) {
+        self.attachments.hint();
+    }
+
+    fn counters(&mut self) -> Result<Counters, String> {
+        self.data_path
+            .counters()
+            .map_err(|error| format!("{:#}", anyhow::Error::from(error)))
+    }
+
+    fn interface_name(&self, index: u32) -> String {
+        match self.used.get(&index) {
+            Some(name) => name.clone(),
+            None => format!("#{index}"),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The task that owns the node.
+//!
+//! ```text
+//! ilnp0 (packets) ───────┐
+//! attachment (rtnetlink) ┤                  ┌─> data path (BPF maps)
+//! API (requests) ────────┼─> Driver: Node ──┼─> ilnp0 (packets, both directions)
+//! alarm (deadlines) ─────┤                  └─> log, monitors, recording
+//! signals ───────────────┘
+//! ```
+//!
+//! The sources only translate. Whatever arrives becomes one input of the node; everything that
+//! follows from it is done before the next one is looked at.
+
+mod complaints;
+mod engine;
+mod host;
+mod kernel_host;
+mod live;
+mod output;
+mod pings;
+mod request;
+mod views;
+
+pub use engine::{About, Engine};
+pub use host::Host;
+pub use kernel_host::KernelHost;
+pub use live::{Driver, Sources};
+pub use output::{Output, poll_output};
+pub use request::{PingError, Request};

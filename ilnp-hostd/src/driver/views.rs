@@ -1,0 +1,160 @@
+//! What the API shows of a node.
+
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+
+use ilnp_core::drop_reason::DropReason;
+use ilnp_core::id::{Handle, Locator, Nid};
+use ilnp_core::node::{Activity, CorrespondentSnapshot, DatapathUpdate, Input, Node};
+use ilnp_core::time::Instant;
+
+use super::engine::About;
+use super::host::Host;
+use crate::api;
+use crate::api::correspondents::{Correspondent, Correspondents, RemoteLocator, Update};
+use crate::api::counters::Counters;
+use crate::api::locators::LocalLocator;
+use crate::api::status::Status;
+
+pub(super) fn status(node: &Node, about: &About, now: Instant, host: &impl Host) -> Status {
+    let locators = locators(node, now, host);
+    Status {
+        schema: api::SCHEMA,
+        nid: about.nid,
+        handle: about.handles.address(Handle::new(about.nid)),
+        interface: about.interface.clone(),
+        ready: locators.iter().any(|locator| locator.state == "active"),
+        uptime_s: (now - about.started).as_secs_f64(),
+        locators,
+        correspondents: node.correspondents(now).len(),
+    }
+}
+
+pub(super) fn locators(node: &Node, now: Instant, host: &impl Host) -> Vec<LocalLocator> {
+    node.locators(now)
+        .into_iter()
+        .map(|locator| LocalLocator {
+            locator: locator.locator,
+            interface: host.interface_name(locator.interface),
+            state: locator.state.to_owned(),
+            preference: locator.preference.0,
+            lifetime_s: locator.lifetime_s.0,
+        })
+        .collect()
+}
+
+/// The first of these Locators that is none of this node's.
+pub(super) fn foreign<'a>(
+    node: &Node,
+    now: Instant,
+    mut locators: impl Iterator<Item = &'a Locator>,
+) -> Option<&'a Locator> {
+    let own = node.locators(now);
+    locators.find(|&locator| own.iter().all(|own| own.locator != *locator))
+}
+
+pub(super) fn correspondents(
+    node: &Node,
+    about: &About,
+    now: Instant,
+    host: &mut impl Host,
+) -> Correspondents {
+    let mut correspondents: Vec<_> = node
+        .correspondents(now)
+        .into_iter()
+        .map(|snapshot| {
+            let handle = about.handles.handle(snapshot.handle);
+            let activity = handle.and_then(|handle| activity(handle, host));
+            shown(snapshot, now, activity)
+        })
+        .collect();
+    correspondents.sort_by_key(|correspondent| correspondent.handle);
+    Correspondents {
+        schema: api::SCHEMA,
+        correspondents,
+    }
+}
+
+/// What the data path saw of a correspondent: the node does not hear of every packet.
+fn activity(handle: Handle, host: &mut impl Host) -> Option<Activity> {
+    match host.apply(DatapathUpdate::ReadActivity(handle)) {
+        Some(Input::Activity { activity, .. }) => activity,
+        _ => None,
+    }
+}
+
+fn shown(
+    snapshot: CorrespondentSnapshot,
+    now: Instant,
+    activity: Option<Activity>,
+) -> Correspondent {
+    let seen = activity
+        .filter(|activity| activity.heard > Instant::ZERO)
+        .map(|activity| (now - activity.heard).as_secs_f64());
+    let last_heard_s = match (snapshot.last_heard_s, seen) {
+        (Some(heard), Some(seen)) => Some(heard.min(seen)),
+        (heard, seen) => heard.or(seen),
+    };
+    let locators = snapshot.locators.into_iter().map(|locator| RemoteLocator {
+        locator: locator.locator,
+        state: locator.state.to_owned(),
+        preference: locator.preference.0,
+        lifetime_s: locator.lifetime_s.0,
+    });
+    Correspondent {
+        nid: snapshot.nid,
+        handle: snapshot.handle,
+        names: snapshot.names,
+        state: snapshot.state.to_owned(),
+        locators: locators.collect(),
+        last_heard_s,
+        update: Update {
+            state: snapshot.update.state.to_owned(),
+            tries: snapshot.update.tries,
+        },
+    }
+}
+
+/// The handle of the correspondent that a user means: by handle, identifier or name.
+pub(super) fn find(node: &Node, about: &About, now: Instant, target: &str) -> Option<Handle> {
+    let address = target.parse::<Ipv6Addr>();
+    let nid = target.parse::<Nid>();
+    let name = target.trim_end_matches('.');
+    let found = node.correspondents(now).into_iter().find(|known| {
+        if let Ok(address) = address {
+            return known.handle == address;
+        }
+        if let Ok(nid) = nid {
+            return known.nid == nid;
+        }
+        known
+            .names
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(name))
+    })?;
+    about.handles.handle(found.handle)
+}
+
+/// The counters of the node and of the data path, which count different packets.
+pub(super) fn counters(node: &Node, host: &mut impl Host) -> Result<Counters, String> {
+    let path = host.counters()?;
+    let mut drops: BTreeMap<DropReason, u64> =
+        DropReason::ALL.iter().map(|&reason| (reason, 0)).collect();
+    for (reason, count) in path.drops.into_iter().chain(node.counters()) {
+        *drops.entry(reason).or_default() += count;
+    }
+    let packets = [
+        ("translated-out", path.translated_out),
+        ("translated-in", path.translated_in),
+        ("to-daemon", path.to_daemon),
+        ("injected", path.injected),
+    ];
+    Ok(Counters {
+        schema: api::SCHEMA,
+        packets: packets.map(|(name, count)| (name.to_owned(), count)).into(),
+        drops: drops
+            .into_iter()
+            .map(|(reason, count)| (reason.label().to_owned(), count))
+            .collect(),
+    })
+}
