@@ -11,6 +11,19 @@ pub struct Arrival {
     pub at: Duration,
     /// Its number. Packets and lines count from 0; a number of octets says how many came so far.
     pub number: u64,
+    /// How long it was under way, when the sender told when it was sent.
+    pub delay: Option<Duration>,
+}
+
+impl Arrival {
+    /// An arrival of something that does not tell when it was sent.
+    pub fn new(at: Duration, number: u64) -> Self {
+        Self {
+            at,
+            number,
+            delay: None,
+        }
+    }
 }
 
 /// What the numbers of a flow count.
@@ -86,6 +99,14 @@ impl Flow {
         Some(self.sent?.saturating_sub(self.received()))
     }
 
+    /// How long things were under way: the shortest, the median and the longest.
+    pub fn delays(&self) -> Option<[Duration; 3]> {
+        let mut delays: Vec<Duration> = self.arrivals.iter().filter_map(|a| a.delay).collect();
+        delays.sort_unstable();
+        let median = delays.get(delays.len() / 2)?;
+        Some([*delays.first()?, *median, *delays.last()?])
+    }
+
     /// The longest gap that touches the time from `begin` to `end`, with `end` the end of the
     /// observation at the latest. A flow that is complete has no gap afterwards.
     pub fn longest_gap(&self, begin: Duration, end: Duration) -> Option<Gap> {
@@ -142,10 +163,7 @@ mod tests {
             sent: Some(10),
             arrivals: arrivals
                 .iter()
-                .map(|&(at, number)| Arrival {
-                    at: MS * at,
-                    number,
-                })
+                .map(|&(at, number)| Arrival::new(MS * at, number))
                 .collect(),
             complete: None,
         }

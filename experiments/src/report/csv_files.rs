@@ -1,6 +1,7 @@
 //! The report as CSV: one line a flow, and one line an arrival.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -23,6 +24,7 @@ struct FlowLine<'a> {
     lost: Option<u64>,
     duplicated: u64,
     longest_gap_ms: f64,
+    median_delay_ms: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -33,6 +35,7 @@ struct ArrivalLine<'a> {
     to: &'a str,
     number: u64,
     at_ms: f64,
+    delay_ms: Option<f64>,
 }
 
 /// Writes one line for each direction of each session.
@@ -54,6 +57,7 @@ pub(super) fn write_sessions(report: &Report, file: &Path) -> Result<(), LabErro
             lost: flow.lost,
             duplicated: flow.duplicated,
             longest_gap_ms: flow.longest_gap_ms,
+            median_delay_ms: flow.median_delay_ms,
         })
     });
     write(lines, file)
@@ -78,6 +82,7 @@ pub(super) fn write_arrivals(run: &Run, file: &Path) -> Result<(), LabError> {
             to: &flow.to,
             number: arrival.number,
             at_ms: since(run.start, arrival.at),
+            delay_ms: arrival.delay.map(|delay| since(Duration::ZERO, delay)),
         })
     });
     write(lines, file)

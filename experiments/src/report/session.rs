@@ -50,6 +50,8 @@ pub struct FlowReport {
     pub duplicated: u64,
     /// The longest time without an arrival.
     pub longest_gap_ms: f64,
+    /// How long things were under way in the median, where that is known.
+    pub median_delay_ms: Option<f64>,
     /// The longest gap around each move, in the order of the moves; `null` when the flow was
     /// complete before.
     pub moves: Vec<Option<MoveGap>>,
@@ -114,6 +116,9 @@ impl FlowReport {
             lost: flow.lost(),
             duplicated: flow.duplicated(),
             longest_gap_ms: gap.map_or(0.0, length_ms),
+            median_delay_ms: flow
+                .delays()
+                .map(|[_, median, _]| since(Duration::ZERO, median)),
             moves: move_gaps(flow, run),
         }
     }

@@ -133,10 +133,7 @@ fn sample(
                 .last()
                 .map_or(0, |arrival: &Arrival| arrival.number)
         {
-            arrivals.push(Arrival {
-                at: clock.now(),
-                number,
-            });
+            arrivals.push(Arrival::new(clock.now(), number));
         }
         true
     })

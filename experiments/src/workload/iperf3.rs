@@ -81,10 +81,7 @@ fn arrivals(lines: &[Line]) -> Vec<Arrival> {
     for line in lines {
         if let Some(octets) = transferred(&line.text).filter(|&octets| octets > 0) {
             total += octets;
-            arrivals.push(Arrival {
-                at: line.at,
-                number: total,
-            });
+            arrivals.push(Arrival::new(line.at, total));
         }
     }
     arrivals

@@ -73,11 +73,10 @@ impl Session for Ping {
 fn reply(line: &Line) -> Option<Arrival> {
     let (before, after) = line.text.split_once("icmp_seq=")?;
     let number = after.split(' ').next()?.parse::<u64>().ok()?;
-    before.contains("bytes from").then_some(Arrival {
-        at: line.at,
+    before.contains("bytes from").then_some(
         // ping counts from 1.
-        number: number.saturating_sub(1),
-    })
+        Arrival::new(line.at, number.saturating_sub(1)),
+    )
 }
 
 fn transmitted(line: &Line) -> Option<u64> {

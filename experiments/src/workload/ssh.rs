@@ -104,10 +104,7 @@ impl Session for Ssh {
 fn arrivals(lines: &[Line]) -> Vec<Arrival> {
     let number = |line: &Line| {
         let number = line.text.parse().ok()?;
-        Some(Arrival {
-            at: line.at,
-            number,
-        })
+        Some(Arrival::new(line.at, number))
     };
     lines.iter().filter_map(number).collect()
 }

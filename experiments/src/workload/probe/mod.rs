@@ -15,7 +15,7 @@ use crate::measure::flow::Arrival;
 use crate::scenario::{Direction, Program, Workload};
 use crate::topology::Host;
 
-/// The length of a probe: its number, then zeros.
+/// The length of a probe: its number, when it was sent in nanoseconds, then zeros.
 const LENGTH: usize = 64;
 /// How often a receiving thread looks whether it is to stop.
 const STOP: Duration = Duration::from_millis(50);
@@ -79,17 +79,24 @@ pub fn start(
     }
 }
 
-/// The octets of a probe.
-fn probe(number: u64) -> [u8; LENGTH] {
+/// The octets of a probe that is sent now.
+fn probe(number: u64, now: Duration) -> [u8; LENGTH] {
     let mut octets = [0; LENGTH];
+    let nanos = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
     octets[..8].copy_from_slice(&number.to_be_bytes());
+    octets[8..16].copy_from_slice(&nanos.to_be_bytes());
     octets
 }
 
-/// The number of a probe, or `None` when the octets are none.
-fn number(octets: &[u8]) -> Option<u64> {
-    let first = octets.first_chunk::<8>()?;
-    (octets.len() == LENGTH).then(|| u64::from_be_bytes(*first))
+/// The arrival of a probe now, or `None` when the octets are none.
+fn arrival(octets: &[u8], now: Duration) -> Option<Arrival> {
+    let (number, rest) = octets.split_first_chunk::<8>()?;
+    let sent = Duration::from_nanos(u64::from_be_bytes(*rest.first_chunk()?));
+    (octets.len() == LENGTH).then(|| Arrival {
+        at: now,
+        number: u64::from_be_bytes(*number),
+        delay: Some(now.saturating_sub(sent)),
+    })
 }
 
 /// What a receiving thread writes down, and how it is told to stop.

@@ -6,10 +6,10 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Ends, LENGTH, Record, STOP, Settings, number, probe};
+use super::{Ends, LENGTH, Record, STOP, Settings, arrival, probe};
 use crate::clock::Clock;
 use crate::error::{Doing, LabError};
-use crate::measure::flow::{Arrival, Flow, Unit};
+use crate::measure::flow::{Flow, Unit};
 use crate::workload::pace::Pacer;
 use crate::workload::{Observed, Session};
 
@@ -98,7 +98,7 @@ impl Way {
             .doing(|| "start a thread".to_owned())?;
         let mut socket = duplicate(source)?;
         let sender = Pacer::start(settings.interval, move |number| {
-            socket.write_all(&probe(number)).is_ok()
+            socket.write_all(&probe(number, clock.now())).is_ok()
         })?;
         Ok(Self {
             sender,
@@ -142,11 +142,8 @@ fn receive(socket: &mut TcpStream, record: &Record, clock: Clock) -> io::Result<
         }
         if filled == LENGTH {
             filled = 0;
-            if let Some(number) = number(&buffer) {
-                record.push(Arrival {
-                    at: clock.now(),
-                    number,
-                });
+            if let Some(arrival) = arrival(&buffer, clock.now()) {
+                record.push(arrival);
             }
         }
     }

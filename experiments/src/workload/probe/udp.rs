@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::{Ends, LENGTH, Record, STOP, Settings, number, probe};
+use super::{Ends, LENGTH, Record, STOP, Settings, arrival, probe};
 use crate::clock::Clock;
 use crate::error::{Doing, LabError};
-use crate::measure::flow::{Arrival, Flow, Unit};
+use crate::measure::flow::{Flow, Unit};
 use crate::workload::pace::Pacer;
 use crate::workload::{Observed, Session};
 
@@ -124,7 +124,7 @@ impl Way {
         let socket = Arc::clone(source);
         let sender = Pacer::start(settings.interval, move |number| {
             // A datagram that cannot be sent is one that is lost.
-            let _ = socket.send(&probe(number));
+            let _ = socket.send(&probe(number, clock.now()));
             true
         })?;
         Ok(Self {
@@ -168,11 +168,9 @@ fn receive(socket: &UdpSocket, record: &Record, clock: Clock) {
         let Ok(length) = socket.recv(&mut buffer) else {
             continue;
         };
-        if let Some(number) = buffer.get(..length).and_then(number) {
-            record.push(Arrival {
-                at: clock.now(),
-                number,
-            });
+        let probe = buffer.get(..length);
+        if let Some(arrival) = probe.and_then(|octets| arrival(octets, clock.now())) {
+            record.push(arrival);
         }
     }
 }

@@ -1,0 +1,175 @@
+//! The report of two made-up runs, as people and programs see it.
+
+use std::time::Duration;
+
+use experiments::lab::MoveTimes;
+use experiments::measure::flow::{Arrival, Flow, Unit};
+use experiments::measure::updates::Update;
+use experiments::report::Report;
+use experiments::run::{Moved, Run, Watched};
+use experiments::scenario::{Move, MoveKind, Program, Protocol, Protocols, Scenario, Workload};
+use experiments::workload::Observed;
+use ilnp_core::id::{IlVector, Locator, Nid};
+
+const START: Duration = Duration::from_secs(3);
+
+fn at(milliseconds: u64) -> Duration {
+    START + Duration::from_millis(milliseconds)
+}
+
+/// A probe every 10 ms for six seconds but for a silence from 2 s on.
+fn flow(from: &str, to: &str, unit: Unit, resumes: Option<u64>) -> Flow {
+    let silent = 2000..resumes.map_or(u64::MAX, |number| number * 10);
+    let numbers = (0..600u64).filter(|number| !silent.contains(&(number * 10)));
+    Flow {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        unit,
+        sent: Some(600),
+        arrivals: numbers
+            .map(|number| Arrival {
+                at: at(number * 10),
+                number,
+                delay: Some(Duration::from_micros(10_250)),
+            })
+            .collect(),
+        complete: None,
+    }
+}
+
+fn session(program: Program, flows: Vec<Flow>, intact: Option<bool>) -> Watched {
+    Watched {
+        workload: Workload::new(program, "mobile", "fixed"),
+        observed: Observed {
+            flows,
+            failure: None,
+            intact,
+        },
+    }
+}
+
+fn moved(usable: u64, updated: Option<u64>, acknowledged: Option<u64>) -> Moved {
+    Moved {
+        step: Move {
+            host: "mobile".to_owned(),
+            at: Duration::from_secs(2),
+            to: "b".to_owned(),
+            kind: MoveKind::Hard,
+            overlap: Duration::ZERO,
+        },
+        times: MoveTimes {
+            cut: at(2001),
+            attached: at(2030),
+        },
+        usable: Some(at(usable)),
+        updated: updated.map(at),
+        acknowledged: acknowledged.map(at),
+    }
+}
+
+fn update(milliseconds: u64, acknowledgement: bool) -> Update {
+    let locator = Locator::from_bits(0x2001_0db8_000b_0000);
+    let address = |nid| IlVector::new(Nid::from_bits(nid), locator).address();
+    let mobile = address(0x0214_4fff_fe20_ee64);
+    let fixed = address(0x0216_6fff_fe22_ee66);
+    let (source, destination) = if acknowledgement {
+        (fixed, mobile)
+    } else {
+        (mobile, fixed)
+    };
+    Update {
+        at: at(milliseconds),
+        acknowledgement,
+        source,
+        destination,
+        locators: vec![locator],
+    }
+}
+
+fn run(protocol: Protocol, resumes: Option<u64>) -> Run {
+    let over_ilnp = protocol == Protocol::Ilnp;
+    let to = |unit| flow("mobile", "fixed", unit, resumes);
+    let back = flow("fixed", "mobile", Unit::Packets, resumes);
+    Run {
+        protocol,
+        start: START,
+        end: at(6000),
+        moves: vec![moved(
+            2044,
+            over_ilnp.then_some(2046),
+            over_ilnp.then_some(2068),
+        )],
+        sessions: vec![
+            session(Program::Udp, vec![to(Unit::Packets), back], None),
+            session(Program::Tcp, vec![to(Unit::Records)], Some(true)),
+        ],
+        updates: if over_ilnp {
+            vec![update(2046, false), update(2068, true)]
+        } else {
+            vec![]
+        },
+    }
+}
+
+fn scenario() -> Scenario {
+    Scenario {
+        name: "one move".to_owned(),
+        protocol: Protocols::Both,
+        duration: Duration::from_secs(6),
+        seed: 0,
+        captures: true,
+        sites: vec![],
+        hosts: vec![],
+        moves: vec![],
+        workloads: vec![],
+    }
+}
+
+fn runs() -> Vec<Run> {
+    vec![run(Protocol::Ipv6, None), run(Protocol::Ilnp, Some(208))]
+}
+
+#[test]
+fn the_table_shows_both_protocols_side_by_side() {
+    insta::assert_snapshot!(Report::new(&scenario(), &runs()).table());
+}
+
+#[test]
+fn the_json_document_has_a_schema_number() {
+    insta::assert_snapshot!(Report::new(&scenario(), &runs()).json().unwrap());
+}
+
+#[test]
+fn only_what_dies_over_ilnp_is_a_failure() {
+    let judge = |runs: &[Run]| Report::new(&scenario(), runs).ilnp_survived();
+    assert!(judge(&runs()));
+    assert!(!judge(&[run(Protocol::Ilnp, None)]));
+    let mut damaged = run(Protocol::Ilnp, Some(208));
+    damaged.sessions[1].observed.intact = Some(false);
+    assert!(!judge(&[damaged]));
+}
+
+#[test]
+fn every_file_of_a_report_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = runs();
+    Report::new(&scenario(), &runs)
+        .write(&runs, folder.path())
+        .unwrap();
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(read("sessions.csv").lines().count(), 1 + 2 * 3);
+    assert_eq!(read("ilnp-arrivals.csv").lines().count(), 1 + 3 * 592);
+    for name in ["ipv6-timeline.svg", "ilnp-timeline.svg"] {
+        let text = read(name);
+        assert!(text.trim_end().ends_with("</svg>"), "{name}");
+        for label in [
+            "packet number",
+            "time since the move began [ms]",
+            "Locator Update sent",
+        ] {
+            assert!(text.contains(label), "{name}: {label}");
+        }
+    }
+    assert!(read("report.json").contains("\"schema\": 1"));
+    assert!(!read("report.txt").is_empty());
+}
