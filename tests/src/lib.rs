@@ -1,7 +1,7 @@
 //! What the tests and `ilnp-bench` share: loads, a crowd of correspondents, and a judge that is not
 //! ours.
 
-pub mod capture;
+pub mod bench;
 pub mod cpu;
 pub mod crowd;
 pub mod inject;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use experiments::lab::{Lab, MoveTimes, Options};
+use experiments::measure::capture::Capture;
 use experiments::scenario::{Host, LinkSettings, MoveKind, Protocol, Protocols, Scenario, Site};
 use experiments::topology::Namespace;
 use ilnp_core::id::{Handle, HandlePrefix, Locator, Nid};
@@ -84,6 +85,15 @@ impl Scene {
     /// When there is no such site.
     pub fn router(&self, site: &str) -> anyhow::Result<&Namespace> {
         Ok(self.lab.site(site)?.router())
+    }
+
+    /// Captures what passes the first interface of a host, into a file of this name.
+    ///
+    /// # Errors
+    /// When tcpdump does not start.
+    pub fn capture(&self, host: &str, name: &str) -> anyhow::Result<Capture> {
+        let file = self.out().join(format!("{name}.pcap"));
+        Ok(Capture::to_file(self.host(host)?, "eth0", file)?)
     }
 
     /// Where logs and captures are.
@@ -266,7 +276,8 @@ pub fn host(name: &str, site: &str) -> Host {
     }
 }
 
-fn scenario(name: &str) -> Scenario {
+/// The sites and hosts of the scene; nothing happens in them yet.
+pub fn scenario(name: &str) -> Scenario {
     Scenario {
         name: name.to_owned(),
         protocol: Protocols::Ilnp,

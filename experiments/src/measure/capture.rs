@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::LabError;
 use crate::process::Process;
-use crate::topology::Host;
+use crate::topology::{Host, Namespace};
 
 /// Enough of each packet for its headers and a Locator Update.
 const SNAPSHOT: &str = "256";
@@ -27,16 +27,30 @@ impl Capture {
     /// # Errors
     /// [`LabError::Failed`] when tcpdump ends, as it does when there is no such interface.
     pub fn start(host: &Host, interface: &str, out: &Path) -> Result<Self, LabError> {
-        let name = format!("{}-{interface}", host.name());
-        let file = out.join(format!("{name}.pcap"));
-        let log = out.join(format!("{name}.tcpdump.log"));
-        let mut command = host.command("tcpdump");
+        let file = out.join(format!("{}-{interface}.pcap", host.name()));
+        Self::to_file(host.namespace(), interface, file)
+    }
+
+    /// Starts to capture on an interface of a namespace, and returns when packets are seen.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn to_file(
+        namespace: &Namespace,
+        interface: &str,
+        file: PathBuf,
+    ) -> Result<Self, LabError> {
+        let log = file.with_extension("tcpdump.log");
+        let mut command = namespace.command("tcpdump");
         command.args([
             "-i", interface, "-n", "-p", "-U", "-s", SNAPSHOT, "-Z", "root",
         ]);
         command.args(["--immediate-mode", "--time-stamp-precision=nano", "-w"]);
         command.arg(&file).stdout(Stdio::null());
-        let mut process = Process::start(&format!("tcpdump on {name}"), &mut command, &log)?;
+        // What an earlier capture said is not what this one says.
+        let _ = std::fs::remove_file(&log);
+        let name = file.display();
+        let mut process = Process::start(&format!("tcpdump for {name}"), &mut command, &log)?;
         let end = Instant::now() + START;
         while !said_listening(&log) {
             if process.ended().is_some() || Instant::now() > end {

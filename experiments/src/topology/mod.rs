@@ -40,7 +40,10 @@ pub struct RunId {
 
 impl RunId {
     /// Takes a new name and makes its folder.
-    pub(crate) fn new() -> Result<Self, LabError> {
+    ///
+    /// # Errors
+    /// [`LabError::Io`] when the folder cannot be made.
+    pub fn new() -> Result<Self, LabError> {
         static RUNS: AtomicU32 = AtomicU32::new(0);
         let count = RUNS.fetch_add(1, Ordering::Relaxed);
         let text = format!("{}-{count}", std::process::id());
@@ -54,7 +57,11 @@ impl RunId {
         &self.directory
     }
 
-    fn namespace(&self, role: &str, name: &str) -> Result<Namespace, LabError> {
+    /// Makes a namespace; one that a killed run leaves behind is removed by the next run.
+    ///
+    /// # Errors
+    /// [`LabError::Failed`] when `ip` refuses.
+    pub fn namespace(&self, role: &str, name: &str) -> Result<Namespace, LabError> {
         Namespace::create(format!("ilnp-{}-{role}-{name}", self.text))
     }
 }

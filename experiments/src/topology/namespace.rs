@@ -67,7 +67,7 @@ impl Namespace {
     ///
     /// # Errors
     /// [`LabError::Failed`] when the kernel refuses one.
-    pub(crate) fn sysctl(&self, settings: &[(&str, &str)]) -> Result<(), LabError> {
+    pub fn sysctl(&self, settings: &[(&str, &str)]) -> Result<(), LabError> {
         let words = settings
             .iter()
             .map(|(key, value)| format!("net/ipv6/{key}={value}"));

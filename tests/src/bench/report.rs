@@ -44,7 +44,11 @@ impl Figure {
             Target::AtLeast(bound) => (">=", bound),
             Target::AtMost(bound) => ("<=", bound),
         };
-        let verdict = if self.is_reached() { "reached" } else { "MISSED" };
+        let verdict = if self.is_reached() {
+            "reached"
+        } else {
+            "MISSED"
+        };
         format!(
             "{:<64} {relation} {:>8} {:>12} {:<6} {verdict} (n={}, {} to {})",
             self.what,

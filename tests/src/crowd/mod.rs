@@ -51,6 +51,16 @@ impl Crowd {
         }
     }
 
+    /// How many they are.
+    pub const fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.peers.is_empty()
+    }
+
     /// Connects all of them, at most `window` at a time.
     ///
     /// # Errors

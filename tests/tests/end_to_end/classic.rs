@@ -5,7 +5,6 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use ilnp_core::id::IlVector;
-use tests::capture::Capture;
 use tests::judge;
 use tests::scene::{self, MOBILE, PEER, Scene};
 use tests::session::{self, Conversation};
@@ -36,16 +35,12 @@ fn scene_with_a_classic_peer(name: &str) -> anyhow::Result<Scene> {
 #[test]
 fn connection_falls_back_to_classic_ipv6() -> anyhow::Result<()> {
     let mut scene = scene_with_a_classic_peer("fallback")?;
-    let capture = Capture::start(
-        scene.host(PEER)?,
-        "eth0",
-        &scene.out().join("fallback.pcap"),
-    )?;
+    let capture = scene.capture(PEER, "fallback")?;
     let mut talk = scene.talk()?;
     for _ in 0..3 {
         talk.exchange(BOUND)?;
     }
-    let capture = capture.finish()?;
+    let capture = capture.finish();
     let data = "tcp.len > 0";
     assert!(judge::count(&capture, data)? >= 6);
     assert_eq!(

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use tests::capture::Capture;
 use tests::judge;
 use tests::scene::{MOBILE, PEER, Scene};
 use tests::session;
@@ -48,9 +47,9 @@ fn closed_tcp_port_is_told_to_the_application() -> anyhow::Result<()> {
 fn full_size_segments_fit_the_link() -> anyhow::Result<()> {
     let scene = Scene::start("full-size")?;
     let (from, to) = (scene.host(MOBILE)?, scene.host(PEER)?);
-    let capture = Capture::start(to, "eth0", &scene.out().join("full-size.pcap"))?;
+    let capture = scene.capture(PEER, "full-size")?;
     session::transfer(from, to, scene.handle(PEER)?, OCTETS)?;
-    let capture = capture.finish()?;
+    let capture = capture.finish();
     assert_eq!(judge::count(&capture, "ipv6.fraghdr")?, 0);
     // Offload hands packets of several segments to a capture; one by one they fill the link.
     let mss = mss_of(&capture, scene.handle(MOBILE)?)?;

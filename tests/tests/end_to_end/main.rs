@@ -6,5 +6,6 @@ mod daemon;
 mod errors;
 mod forged;
 mod handoff;
+mod programs;
 mod target;
 mod wire;

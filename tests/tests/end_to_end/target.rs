@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use experiments::measure::capture::Capture;
 use ilnp_core::id::{IlVector, Lifetime, Locator, Preference};
 use ilnp_core::wire::{LocatorUpdate, Nonce, Record, checksum, protocol};
-use tests::capture::Capture;
 use tests::inject::Injector;
 use tests::scene::{self, MOBILE, PEER, Scene};
 use tests::session::Conversation;
@@ -36,13 +36,13 @@ impl Target {
     pub(crate) fn start(name: &str) -> anyhow::Result<Self> {
         let scene = Scene::start(name)?;
         let host = scene.host(MOBILE)?;
-        let first = Capture::start(host, "eth0", &scene.out().join("session.pcap"))?;
+        let first = scene.capture(MOBILE, "session")?;
         let mut talk = scene.talk()?;
         talk.exchange(BOUND)?;
         let peer = IlVector::new(scene::nid(PEER), scene::locator("c"));
-        let nonce = nonce_of(&first.finish()?, peer.address())?;
+        let nonce = nonce_of(&first.finish(), peer.address())?;
         let injector = Injector::open((scene.router("a")?, "lan"), (host, "eth0"))?;
-        let capture = Capture::start(host, "eth0", &scene.out().join("forged.pcap"))?;
+        let capture = scene.capture(MOBILE, "forged")?;
         Ok(Self {
             talk,
             injector,
@@ -67,7 +67,7 @@ impl Target {
 
     /// Nothing was answered, nothing changed, and the session goes on.
     pub(crate) fn expect_unmoved(mut self) -> anyhow::Result<()> {
-        let capture = self.capture.finish()?;
+        let capture = self.capture.finish();
         // Neighbour Discovery and MLD go on as ever.
         let answers = format!(
             "eth.src == {} && !(icmpv6.type >= 130 && icmpv6.type <= 143)",

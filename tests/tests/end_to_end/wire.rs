@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use ilnp_core::id::IlVector;
-use tests::capture::Capture;
 use tests::judge;
 use tests::scene::{self, MOBILE, PEER, Scene};
 use tests::session::{self, Conversation};
@@ -17,7 +16,7 @@ const BOUND: Duration = Duration::from_secs(5);
 /// the mobile host moves.
 fn capture_of_a_move(name: &str) -> anyhow::Result<PathBuf> {
     let mut scene = Scene::start(name)?;
-    let capture = Capture::start(scene.host(PEER)?, "eth0", &scene.out().join("wire.pcap"))?;
+    let capture = scene.capture(PEER, "wire")?;
     let mut talk = scene.talk()?;
     talk.exchange(BOUND)?;
     let peer = scene.handle(PEER)?.to_string();
@@ -41,7 +40,7 @@ fn capture_of_a_move(name: &str) -> anyhow::Result<PathBuf> {
     scene.move_hard(MOBILE, "b")?;
     talk.exchange(BOUND)?;
     scene.await_correspondent_at(PEER, "b", BOUND)?;
-    capture.finish()
+    Ok(capture.finish())
 }
 
 #[test]
@@ -126,7 +125,7 @@ fn classic_traffic_never_carries_a_nonce() -> anyhow::Result<()> {
     let scene = Scene::start("wire-classic")?;
     let (from, to) = (scene.host(MOBILE)?, scene.host(PEER)?);
     let real = IlVector::new(scene::nid(PEER), scene::locator("c")).address();
-    let capture = Capture::start(to, "eth0", &scene.out().join("classic.pcap"))?;
+    let capture = scene.capture(PEER, "classic")?;
     let mut classic = Conversation::open(from, to, real)?;
     session::output(
         from.command("ping")
@@ -136,7 +135,7 @@ fn classic_traffic_never_carries_a_nonce() -> anyhow::Result<()> {
     let mut ilnp = scene.talk()?;
     ilnp.exchange(BOUND)?;
     classic.exchange(BOUND)?;
-    let capture = capture.finish()?;
+    let capture = capture.finish();
     let port = classic.stream().peer_addr()?.port();
     let with_nonce = format!(
         "(tcp.port == {port} || icmpv6.type == 128 || icmpv6.type == 129) && ipv6.opt.ilnp_nonce"

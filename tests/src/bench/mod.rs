@@ -1,0 +1,34 @@
+//! The measurements of `cargo xtask bench`: one function for each line of the table.
+//!
+//! Ratios are medians of interleaved pairs: each pair measures ILNP and plain IPv6 right after each
+//! other, between the same two hosts, with both ends on the same processors.
+
+mod idle;
+mod many;
+mod moves;
+mod pair;
+pub mod report;
+mod throughput;
+
+use report::Figure;
+
+/// Measures one line, which may be several figures.
+type Measure = fn() -> anyhow::Result<Vec<Figure>>;
+
+/// The lines by their names.
+pub const LINES: &[(&str, Measure)] = &[
+    ("tcp", throughput::tcp),
+    ("tcp-without-offload", throughput::tcp_without_offload),
+    ("udp", throughput::udp),
+    ("transactions", throughput::request_response),
+    ("hard", moves::hard),
+    ("soft", moves::soft),
+    ("loss", moves::loss),
+    ("crowd", many::crowd),
+    ("idle", idle::idle),
+];
+
+/// How many pairs a ratio is the median of.
+const PAIRS: usize = 10;
+/// How many moves a figure is about.
+const MOVES: usize = 30;
