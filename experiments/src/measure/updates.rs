@@ -9,6 +9,7 @@ use ilnp_core::id::{IlVector, Locator, Nid};
 use ilnp_core::wire::headers::Headers;
 use ilnp_core::wire::locator_update::{LocatorUpdate, Operation};
 use ilnp_core::wire::protocol;
+use pcap_file::TsResolution;
 use pcap_file::pcap::PcapReader;
 use pnet::packet::Packet;
 use pnet::packet::ethernet::{EtherTypes, EthernetPacket};
@@ -57,10 +58,15 @@ pub fn read(file: &Path, clock: Clock) -> Result<Vec<Update>, LabError> {
         .map_err(std::io::Error::other)
         .doing(what)?;
     let mut updates = vec![];
-    while let Some(Ok(packet)) = reader.next_packet() {
-        if let Some(update) = parse(&packet.data, clock.at_wall(packet.timestamp)) {
-            updates.push(update);
-        }
+    let resolution = reader.header().ts_resolution;
+    // The reader's own packets refuse what the capture cut off at its snapshot length.
+    while let Some(Ok(packet)) = reader.next_raw_packet() {
+        let fraction = match resolution {
+            TsResolution::MicroSecond => packet.ts_frac.saturating_mul(1000),
+            TsResolution::NanoSecond => packet.ts_frac,
+        };
+        let wall = Duration::new(packet.ts_sec.into(), fraction);
+        updates.extend(parse(&packet.data, clock.at_wall(wall)));
     }
     Ok(updates)
 }
@@ -84,4 +90,73 @@ pub(crate) fn icmpv6_message(packet: &[u8]) -> Option<(Headers, &[u8])> {
     let headers = Headers::parse(packet).ok()?;
     let message = headers.upper_layer(packet);
     (headers.protocol == protocol::ICMPV6).then_some((headers, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use ilnp_core::id::{Lifetime, Preference};
+    use ilnp_core::wire::locator_update::Record;
+    use ilnp_core::wire::{Nonce, build};
+    use pcap_file::pcap::{PcapHeader, PcapWriter, RawPcapPacket};
+
+    const MOBILE: Nid = Nid::from_bits(0x0214_4fff_fe20_ee64);
+    const FIXED: Nid = Nid::from_bits(0x0216_6fff_fe22_ee66);
+
+    fn frame(update: &LocatorUpdate, nonce: &Nonce, source: Nid, destination: Nid) -> Vec<u8> {
+        let vector = |nid| IlVector::new(nid, Locator::from_bits(0x2001_0db8_000b_0000));
+        let (source, destination) = (vector(source), vector(destination));
+        let message = update.emit(source.address(), destination.address());
+        let packet = build::icmpv6(source, destination, nonce, &message);
+        let ethernet = [[2; 12].as_slice(), &[0x86, 0xdd], &packet.octets];
+        ethernet.concat()
+    }
+
+    fn captured(frame: &[u8], seconds: u32, cut_off: u32) -> RawPcapPacket<'_> {
+        let length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+        RawPcapPacket {
+            ts_sec: seconds,
+            ts_frac: 5,
+            incl_len: length,
+            orig_len: length + cut_off,
+            data: frame.into(),
+        }
+    }
+
+    #[test]
+    fn finds_updates_among_packets_that_were_cut_off() {
+        let locator = Locator::from_bits(0x2001_0db8_000b_0000);
+        let update = LocatorUpdate::advertisement(vec![Record {
+            locator,
+            preference: Preference(10),
+            lifetime: Lifetime::from_secs_clamped(300),
+        }])
+        .unwrap();
+        let nonce = Nonce::from_slice(&[7; 12]).unwrap();
+        let frames = [
+            frame(&update, &nonce, MOBILE, FIXED),
+            frame(&update.acknowledgement(), &nonce, FIXED, MOBILE),
+        ];
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let header = PcapHeader {
+            snaplen: 256,
+            ts_resolution: TsResolution::NanoSecond,
+            ..PcapHeader::default()
+        };
+        let mut writer = PcapWriter::with_header(file.reopen().unwrap(), header).unwrap();
+        let long = [0; 256];
+        writer.write_raw_packet(&captured(&long, 1, 1244)).unwrap();
+        for (seconds, frame) in (2..).zip(&frames) {
+            let packet = captured(frame, seconds, 0);
+            writer.write_raw_packet(&packet).unwrap();
+        }
+        let updates = read(file.path(), Clock::start()).unwrap();
+        let seen: Vec<_> = updates
+            .iter()
+            .map(|u| (u.acknowledgement, u.sender()))
+            .collect();
+        assert_eq!(seen, [(false, MOBILE), (true, MOBILE)]);
+        assert_eq!(updates[0].locators, [locator]);
+    }
 }
