@@ -17,7 +17,7 @@ use crate::driver::Request;
 /// All sessions with correspondents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sessions {
-    /// [`SCHEMA`](super::SCHEMA).
+    /// [`SCHEMA`].
     pub schema: u32,
     /// TCP first, in the kernel's order.
     pub sessions: Vec<Session>,
