@@ -137,14 +137,15 @@ impl Task {
         Ok(tokio::select! {
             biased;
             order = self.orders.recv() => News::Order(order),
-            event = self.monitor.next(&self.netlink) => News::Kernel(event?),
             room = self.events.reserve(), if self.waiting.is_some() => {
                 if let (Ok(room), Some(event)) = (room, self.waiting.take()) {
                     room.send(event);
                 }
                 News::Told
             }
+            // Before the address that the kernel forms from an advertisement comes the advertisement.
             heard = self.discovery.hear() => News::Heard(heard?),
+            event = self.monitor.next(&self.netlink) => News::Kernel(event?),
             alarm = self.alarm.wait() => {
                 alarm.map_err(timer_failed)?;
                 News::Alarm
@@ -217,18 +218,14 @@ impl Task {
         let was_up = self.ilnp_up;
         let damaged = match event {
             KernelEvent::Snapshot(snapshot) => {
-                self.ilnp_up = snapshot
-                    .links
-                    .iter()
-                    .find(is_it)
-                    .is_some_and(|it| it.carrier);
+                self.ilnp_up = snapshot.links.iter().find(is_it).is_some_and(|it| it.up);
                 !snapshot
                     .addresses
                     .iter()
                     .any(|known| known.address == handle)
             }
             KernelEvent::Link { link, .. } if is_it(&link) => {
-                self.ilnp_up = link.carrier;
+                self.ilnp_up = link.up;
                 !was_up
             }
             KernelEvent::AddressGone(gone) => gone.address == handle,

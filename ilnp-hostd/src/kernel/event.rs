@@ -69,6 +69,8 @@ pub struct Link {
     /// Whether it is like Ethernet: not a loopback, not point-to-point, does neighbour discovery,
     /// and is no port of a bridge, bond or the like.
     pub ethernet: bool,
+    /// Whether it is up as far as the administrator is concerned.
+    pub up: bool,
     /// Whether it is up and has a carrier.
     pub carrier: bool,
     /// How often its carrier came back, which tells of a flap that no event showed.
@@ -164,6 +166,7 @@ impl Link {
             ethernet: message.header.link_layer_type == LinkLayerType::Ether
                 && !flags
                     .intersects(LinkFlags::Loopback | LinkFlags::Pointopoint | LinkFlags::Noarp),
+            up: flags.contains(LinkFlags::Up),
             carrier: flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
             carrier_ups: 0,
             mtu: 0,

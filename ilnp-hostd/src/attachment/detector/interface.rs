@@ -23,7 +23,8 @@ pub(super) struct Interface {
     pub(super) routers: BTreeMap<Ipv6Addr, Router>,
     /// Prefixes that are no longer on the link, and since when.
     pub(super) lost: BTreeMap<Locator, Instant>,
-    /// Prefixes under which another node has our identifier.
+    /// Prefixes under which another node has our identifier, until a check says otherwise. An
+    /// optimistic address is no longer good enough there (RFC 6741 §3.1).
     pub(super) duplicates: BTreeSet<Locator>,
     /// Since when there is no carrier.
     pub(super) carrier_lost: Option<Instant>,
@@ -111,7 +112,6 @@ impl Interface {
             .as_ref()
             .is_some_and(|search| search.is_just_started(now));
         if self.used && self.link.carrier && !repeated {
-            self.duplicates.clear();
             self.search = Some(Search::new(now, true, self.routers.keys().copied()));
         }
     }
@@ -122,6 +122,8 @@ impl Interface {
         let ours = address.global && vector.nid == config.nid;
         if ours && address.duplicate {
             self.duplicate(vector.locator);
+        } else if ours && !address.tentative {
+            self.duplicates.remove(&vector.locator);
         }
         let spoke = self.link_local().is_some();
         let valid_until = address.valid.map(|valid| now + valid);
@@ -182,6 +184,7 @@ impl Interface {
             .map(|known| {
                 let prefix = Prefix {
                     valid_until: known.valid_until,
+                    heard: None,
                 };
                 (IlVector::from(known.address.address).locator, prefix)
             })
@@ -217,7 +220,7 @@ impl Interface {
         }
         self.used = true;
         actions.push_back(self.preparation(config));
-        self.hint(now);
+        self.look_around(now);
     }
 
     /// Carries out what is due.
@@ -234,10 +237,12 @@ impl Interface {
                     .any(|address| IlVector::from(*address).locator == *prefix)
         });
         if self.surprise.is_some_and(|at| at <= now) {
-            self.explain_surprise(now);
+            self.surprise = None;
+            self.surprised = Some(now);
+            self.look_around(now);
         }
         let awaited = self.routers.values().any(|router| router.doubted);
-        // Bounded: a step moves the next one into the future.
+        // Ends, because a step moves the next one into the future.
         while let Some(step) = self
             .search
             .as_mut()

@@ -5,6 +5,8 @@ mod router;
 mod routers;
 mod search;
 mod set;
+#[cfg(test)]
+mod tests;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};

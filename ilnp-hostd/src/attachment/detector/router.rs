@@ -25,6 +25,8 @@ pub(super) struct Router {
 pub(super) struct Prefix {
     /// Until when it is valid; `None` for ever.
     pub(super) valid_until: Option<Instant>,
+    /// When it was last advertised; `None` when that was before this daemon.
+    pub(super) heard: Option<Instant>,
 }
 
 impl Router {
@@ -56,10 +58,22 @@ impl Router {
             } else if self.prefixes.len() < Self::PREFIXES
                 || self.prefixes.contains_key(&option.prefix)
             {
-                self.prefixes.insert(option.prefix, Prefix { valid_until });
+                let prefix = Prefix {
+                    valid_until,
+                    heard: Some(now),
+                };
+                self.prefixes.insert(option.prefix, prefix);
             }
         }
         withdrawn
+    }
+
+    /// The prefixes in an advertisement that came at this moment.
+    pub(super) fn carried_at(&self, now: Instant) -> impl Iterator<Item = Locator> {
+        self.prefixes
+            .iter()
+            .filter(move |(_, prefix)| prefix.heard == Some(now))
+            .map(|(prefix, _)| *prefix)
     }
 
     /// Forgets the prefixes whose lifetime is over.

@@ -80,18 +80,17 @@ impl Interface {
         }
     }
 
-    /// Starts the search that a surprise calls for. Whoever spoke at this very moment needs no probe.
-    pub(super) fn explain_surprise(&mut self, now: Instant) {
-        self.surprise = None;
-        self.surprised = Some(now);
-        if self.search.is_some() || !self.used || !self.link.carrier {
+    /// Starts a search that nothing about the link hinted at. Whoever speaks at this very moment needs
+    /// no probe.
+    pub(super) fn look_around(&mut self, now: Instant) {
+        if self.is_deciding() || !self.used || !self.link.carrier {
             return;
         }
         let mut search = Search::new(now, false, self.routers.keys().copied());
         for (&address, router) in &self.routers {
             if router.heard == Some(now) {
                 search.answered(address);
-                search.seen.extend(router.prefixes.keys());
+                search.seen.extend(router.carried_at(now));
             }
         }
         self.search = Some(search);
@@ -134,8 +133,13 @@ impl Interface {
         useless.is_some_and(|address| self.routers.remove(&address).is_some())
     }
 
-    /// Notices an advertisement that does not fit what is known, unless a search is on anyway: from
-    /// a new router beside others, or with a new prefix.
+    /// Whether a search is finding out which routers are there.
+    fn is_deciding(&self) -> bool {
+        self.search.as_ref().is_some_and(|search| !search.decided)
+    }
+
+    /// Notices an advertisement that does not fit what is known: from a new router beside others, or
+    /// with a new prefix. During a search that is what is looked for, and no surprise.
     fn note_surprise(&mut self, now: Instant, router: Ipv6Addr, carried: &BTreeSet<Locator>) {
         let unexpected = match self.routers.get(&router) {
             None => !self.routers.is_empty(),
@@ -143,7 +147,7 @@ impl Interface {
                 .iter()
                 .any(|prefix| !known.prefixes.contains_key(prefix)),
         };
-        if unexpected && self.search.is_none() && self.surprise.is_none() {
+        if unexpected && !self.is_deciding() && self.surprise.is_none() {
             let earliest = self.surprised.map_or(now, |last| last + SURPRISES);
             self.surprise = Some(now.max(earliest));
         }

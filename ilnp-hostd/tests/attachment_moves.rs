@@ -1,0 +1,259 @@
+//! Moves between sites with real routers (needs root).
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails, and its figures are for people"
+)]
+
+mod attachment_support;
+
+use std::time::{Duration, Instant};
+
+use attachment_support::{Host, Site, has, locators_that, only};
+use ilnp_core::node::LocatorHealth;
+use ilnp_hostd::attachment::{self, Attachments};
+
+const A: &str = "2001:db8:a::/64";
+const B: &str = "2001:db8:b::/64";
+const SYSCTLS: [&str; 2] = [
+    "net.ipv6.conf.eth0.optimistic_dad",
+    "net.ipv6.conf.eth0.use_optimistic",
+];
+
+#[test]
+fn token_makes_the_locator_and_stop_takes_it_back() {
+    let site = Site::new("a", "2001:db8:a::", "fe80::1");
+    let host = Host::new(&site);
+    host.settle();
+    let show = || {
+        let links = host.namespace.ip("-6 -details address show dev eth0");
+        let routes = host.namespace.ip("-6 route show table all");
+        let token = host.namespace.ip("token get dev eth0");
+        let sysctls = host.namespace.run("sysctl", &SYSCTLS);
+        [links, routes, token, sysctls].map(|text| steady(&text))
+    };
+    let before = show();
+    host.namespace.enter(async || {
+        let mut attachments = Attachments::start(host.settings()).await.unwrap();
+        let found = locators_that(&mut attachments, "the Locator", only(A)).await;
+        assert_eq!(found[0].router, Some("fe80::1".parse().unwrap()));
+        assert_eq!(found[0].mtu, 1500);
+        assert!(found[0].valid_until.is_some());
+        let addresses = host.namespace.ip("-6 address show");
+        assert!(
+            addresses.contains("2001:db8:a:0:214:4fff:fe20:ee64/64"),
+            "{addresses}"
+        );
+        assert!(
+            addresses.contains("fd69:6c6e:7000:2627:214:4fff:fe20:ee64/128"),
+            "{addresses}"
+        );
+        // What was there stays: classic sessions are bound to it.
+        for line in before[0].lines().filter(|line| line.starts_with("inet6")) {
+            assert!(steady(&addresses).contains(line), "{line}\n{addresses}");
+        }
+        attachments.stop().await.unwrap();
+    });
+    assert_eq!(show(), before);
+    assert_eq!(std::fs::read_dir(host.state.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn replugging_into_another_site_moves_the_host() {
+    replugging("fe80::a", "fe80::b");
+}
+
+#[test]
+fn replugging_is_noticed_where_both_routers_have_one_address() {
+    replugging("fe80::1", "fe80::1");
+}
+
+fn replugging(router_a: &str, router_b: &str) {
+    let a = Site::new("a", "2001:db8:a::", router_a);
+    let b = Site::new("b", "2001:db8:b::", router_b);
+    let host = Host::new(&a);
+    host.settle();
+    host.namespace.enter(async || {
+        let mut attachments = Attachments::start(host.settings()).await.unwrap();
+        locators_that(&mut attachments, "site A", only(A)).await;
+        for (from, to, prefix) in [(&a, &b, B), (&b, &a, A), (&a, &b, B)] {
+            host.replug(from, to);
+            let plugged = Instant::now();
+            let found = locators_that(&mut attachments, "the new Locator", has(prefix)).await;
+            println!(
+                "{prefix} works {:?} after the cable was in",
+                plugged.elapsed()
+            );
+            if !only(prefix)(&found) {
+                locators_that(&mut attachments, "the new Locator alone", only(prefix)).await;
+            }
+            println!("{prefix} is alone after {:?}", plugged.elapsed());
+        }
+        let routes = host.namespace.ip("-6 route show default");
+        assert_eq!(routes.lines().count(), 1, "{routes}");
+        attachments.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn a_new_daemon_takes_over_and_cleans_up_after_a_crashed_one() {
+    let site = Site::new("a", "2001:db8:a::", "fe80::1");
+    let host = Host::new(&site);
+    host.settle();
+    let before = host.namespace.run("sysctl", &SYSCTLS);
+    host.namespace.enter(async || {
+        let mut attachments = Attachments::start(host.settings()).await.unwrap();
+        locators_that(&mut attachments, "the Locator", only(A)).await;
+        drop(attachments);
+        let mut attachments = Attachments::start(host.settings()).await.unwrap();
+        let first = locators_that(&mut attachments, "any set", |_| true).await;
+        assert!(
+            only(A)(&first),
+            "the address was lost over a restart: {first:?}"
+        );
+        drop(attachments);
+        attachment::clean_up(&host.settings()).await.unwrap();
+    });
+    assert_eq!(host.namespace.run("sysctl", &SYSCTLS), before);
+    let addresses = host.namespace.ip("-6 address show");
+    assert!(!addresses.contains("214:4fff:fe20:ee64"), "{addresses}");
+    assert_eq!(std::fs::read_dir(host.state.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn two_routers_on_one_link_give_two_locators_until_one_dies() {
+    let mut a = Site::new("a", "2001:db8:a::", "fe80::a");
+    let b = Site::new("b", "2001:db8:b::", "fe80::b");
+    let host = Host::new(&a);
+    host.settle();
+    host.namespace.enter(async || {
+        let mut attachments = Attachments::start(host.settings()).await.unwrap();
+        locators_that(&mut attachments, "site A", only(A)).await;
+        a.join(&b);
+        locators_that(&mut attachments, "both", |all| has(A)(all) && has(B)(all)).await;
+        // Longer than the verdict on a router that does not answer.
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        assert!(
+            attachments.events.is_empty(),
+            "{:?}",
+            attachments.events.recv().await
+        );
+        a.silence();
+        attachments.hint();
+        locators_that(&mut attachments, "B alone", only(B)).await;
+        attachments.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn a_withdrawn_prefix_leaves() {
+    let mut a = Site::new("a", "2001:db8:a::", "fe80::a");
+    let host = Host::new(&a);
+    host.settle();
+    host.namespace.enter(async || {
+        let mut attachments = Attachments::start(host.settings()).await.unwrap();
+        locators_that(&mut attachments, "site A", only(A)).await;
+        a.advertise(
+            "prefix 2001:db8:a::/64 { AdvValidLifetime 0; AdvPreferredLifetime 0; };
+             prefix 2001:db8:b::/64 { AdvValidLifetime 300; AdvPreferredLifetime 200; };",
+        );
+        locators_that(&mut attachments, "the other prefix alone", only(B)).await;
+        attachments.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn a_locator_under_which_another_node_has_our_identifier_is_not_used() {
+    let a = Site::new("a", "2001:db8:a::", "fe80::a");
+    let b = Site::new("b", "2001:db8:b::", "fe80::b");
+    b.namespace
+        .ip("address add 2001:db8:b:0:214:4fff:fe20:ee64/64 dev rtr nodad");
+    let host = Host::new(&a);
+    host.settle();
+    host.namespace.enter(async || {
+        let mut attachments = Attachments::start(host.settings()).await.unwrap();
+        locators_that(&mut attachments, "site A", only(A)).await;
+        host.replug(&a, &b);
+        locators_that(&mut attachments, "no Locator", <[_]>::is_empty).await;
+        // The kernel tries again with each advertisement.
+        for _ in 0..3 {
+            attachments.hint();
+            tokio::time::sleep(Duration::from_millis(400)).await;
+        }
+        let event = attachments.events.try_recv();
+        assert!(
+            event.is_err(),
+            "used after another node defended it: {event:?}"
+        );
+        attachments.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn without_a_carrier_the_last_locator_leaves_and_goes() {
+    let a = Site::new("a", "2001:db8:a::", "fe80::a");
+    let host = Host::new(&a);
+    host.settle();
+    host.namespace.enter(async || {
+        let mut attachments = Attachments::start(host.settings()).await.unwrap();
+        locators_that(&mut attachments, "site A", only(A)).await;
+        a.namespace.ip("link set hport down");
+        locators_that(
+            &mut attachments,
+            "a leaving Locator",
+            |all| matches!(all, [one] if one.health == LocatorHealth::Leaving),
+        )
+        .await;
+        locators_that(&mut attachments, "no Locator", <[_]>::is_empty).await;
+        a.namespace.ip("link set hport up");
+        locators_that(&mut attachments, "site A again", only(A)).await;
+        attachments.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn an_announced_migration_is_followed_by_a_solicitation_within_5_ms() {
+    let a = Site::new("a", "2001:db8:a::", "fe80::a");
+    let host = Host::new(&a);
+    host.settle();
+    let mut delays: Vec<_> = host.namespace.enter(async || {
+        let mut attachments = Attachments::start(host.settings()).await.unwrap();
+        locators_that(&mut attachments, "site A", only(A)).await;
+        let mut delays = Vec::new();
+        for _ in 0..20 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let watch = host.namespace.watch_solicitation();
+            watch.announce();
+            delays.push(
+                tokio::task::spawn_blocking(move || watch.delay())
+                    .await
+                    .unwrap(),
+            );
+        }
+        attachments.stop().await.unwrap();
+        delays
+    });
+    delays.sort();
+    println!("announcement to solicitation: {delays:?}");
+    // The median, because other programs may take the processor away at any time.
+    assert!(
+        delays[delays.len() / 2] < Duration::from_millis(5),
+        "{delays:?}"
+    );
+}
+
+/// Text without the lifetimes that count down, and the TUN device, which is not the attachment's.
+fn steady(text: &str) -> String {
+    text.lines()
+        .filter(|line| !line.contains("valid_lft") && !line.contains("ilnp0"))
+        .map(|line| {
+            let words: Vec<_> = line.split_whitespace().collect();
+            let steady: Vec<_> = words
+                .iter()
+                .filter(|word| !word.ends_with("sec"))
+                .copied()
+                .collect();
+            steady.join(" ") + "\n"
+        })
+        .collect()
+}
