@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::Locator;
 use crate::time::Instant;
-use crate::wire::{Packet, Transport};
+use crate::wire::{Nonce, Packet, Transport};
 
 use super::table::Id;
 
@@ -159,6 +159,8 @@ pub struct Tentative {
     pub unreachable: bool,
     /// When the queue of unproved sessions saw it last.
     pub(super) touched: Instant,
+    /// The Nonce that the correspondent says is its own.
+    claimed: Option<Nonce>,
     outstanding: Vec<Outstanding>,
     first: Vec<Packet>,
 }
@@ -171,9 +173,21 @@ impl Tentative {
             since: now,
             unreachable: false,
             touched: now,
+            claimed: None,
             outstanding: Vec::new(),
             first: Vec::new(),
         }
+    }
+
+    /// Notes the Nonce of the packet that began the session.
+    pub const fn claim(&mut self, nonce: Nonce) {
+        self.claimed = Some(nonce);
+    }
+
+    /// Whether the session began with this Nonce: a packet with it is of the same node, which may
+    /// have moved since.
+    pub fn is_claimed_with(&self, nonce: &Nonce) -> bool {
+        self.claimed.as_ref() == Some(nonce)
     }
 
     /// Remembers what a packet leaves outstanding; the oldest is forgotten.
@@ -192,6 +206,13 @@ impl Tentative {
         self.outstanding
             .iter()
             .any(|sent| sent.is_answered_by(received))
+    }
+
+    /// Whether a kernel answers something outstanding by itself, unlike a program that may or may
+    /// not answer a datagram.
+    pub fn awaits_answer(&self) -> bool {
+        let by_kernel = |sent: &Outstanding| !matches!(sent, Outstanding::Udp { .. });
+        self.outstanding.iter().any(by_kernel)
     }
 
     /// Keeps a packet as its program sent it. A retransmission takes the place of its original.
@@ -276,6 +297,14 @@ impl TentativeQueue {
         if let Role::Responder(source) = tentative.role {
             self.remove(source, tentative.touched, id);
         }
+    }
+
+    /// Notes that a session's packets come from elsewhere now.
+    pub fn relocate(&mut self, now: Instant, id: Id, tentative: &mut Tentative, source: Locator) {
+        self.forget(id, tentative);
+        tentative.role = Role::Responder(source);
+        tentative.touched = now;
+        self.insert(source, now, id);
     }
 
     /// Notes that a session was heard of, at most once a second.

@@ -6,7 +6,8 @@
 //! the Nonce of the answer is the correspondent's.
 //!
 //! It is sent when a packet with an unproved Nonce arrives, except for a TCP SYN, whose handshake
-//! proves the path by itself; when a correspondent has not answered for a second; and when an
+//! proves the path by itself, and except for the second in which a kernel's own answer to what we
+//! sent is due; when a correspondent has not answered for a second; and when an
 //! established one is silent. It is repeated only when there is cause again, and ever less often:
 //! two nodes cannot play ping-pong with it.
 

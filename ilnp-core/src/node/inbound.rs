@@ -139,10 +139,14 @@ impl Node {
             if !checksum::is_valid_icmpv6_packet(packet, headers) {
                 return Err(DropReason::IcmpChecksum);
             }
+            self.measure_round_trip(now, id);
             self.prove(now, id, nonce, source.locator);
             return Ok(());
         }
         if let Some(id) = self.answered(headers, &transport) {
+            if matches!(transport, Transport::Tcp { .. } | Transport::Echo { .. }) {
+                self.measure_round_trip(now, id);
+            }
             self.prove(now, id, nonce, source.locator);
             if let Transport::Echo {
                 identifier,
@@ -165,7 +169,7 @@ impl Node {
                 None => DropReason::NonceUnknown,
             });
         }
-        match self.respond(now, source.nid, source.locator)? {
+        match self.respond(now, source.nid, source.locator, &nonce)? {
             Some(id) => self.pass_unproved(now, id, source.locator, packet, headers),
             None => self.perhaps_restarted(now, source.locator, packet, headers),
         }
@@ -180,14 +184,18 @@ impl Node {
         packet: &Packet,
         headers: &Headers,
     ) -> Result<(), DropReason> {
+        let patience = self.config.timers.challenge;
+        let mut answer_is_due = false;
         if let Some(entry) = self.table.get_mut(id) {
             entry.heard(now);
             if let Some(tentative) = entry.tentative_mut() {
+                answer_is_due = tentative.awaits_answer() && now - tentative.since < patience;
                 self.unproved.touch(now, id, tentative);
             }
         }
         let transport = headers.transport(&packet.octets);
-        if !matches!(transport, Transport::Tcp { flags, .. } if flags & SYN != 0) {
+        let handshake = matches!(transport, Transport::Tcp { flags, .. } if flags & SYN != 0);
+        if !handshake && !answer_is_due {
             self.challenge(now, id, source);
         }
         match headers.protocol {

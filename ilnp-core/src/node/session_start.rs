@@ -18,7 +18,7 @@
 //!
 //! 1. the tentative session that it answers;
 //! 2. else the tentative or idle correspondent with that identifier that is known to be at the
-//!    packet's source. A correspondent that is known elsewhere is not meant: otherwise anybody
+//!    packet's source, or the tentative one that began with this very Nonce and has moved since. A correspondent that is known elsewhere is not meant: otherwise anybody
 //!    could take its handle, and the connections that programs open to it, with one packet;
 //! 3. else, if a proved correspondent is at the packet's source, that one: it may have restarted.
 //!    It is challenged, packets that start a session are passed on meanwhile, and a right answer
@@ -31,7 +31,7 @@ use crate::drop_reason::DropReason;
 use crate::id::{Handle, Locator, Nid};
 use crate::ilcc::tentative::Role;
 use crate::ilcc::{Entry, Id, NonceVerified, Nonces, RemoteLocators, State, Tentative};
-use crate::node::{Event, Resolved};
+use crate::node::{Event, RemoteLocator, Resolved};
 use crate::time::Instant;
 use crate::wire::Nonce;
 
@@ -71,7 +71,26 @@ impl Node {
             }
             State::Tentative(_) | State::Established | State::Aged { .. } => {
                 entry.remote.add_former(now, &locators);
+                self.follow_name(now, id, &locators);
             }
+        }
+    }
+
+    /// A correspondent that does not acknowledge where this host is may have moved at the same time
+    /// (RFC 6740 §6.2): it is looked for where its name says that it is.
+    fn follow_name(&mut self, now: Instant, id: Id, given: &[RemoteLocator]) {
+        let Some(entry) = self.table.get_mut(id) else {
+            return;
+        };
+        let before = entry.remote.destination();
+        let unanswered = entry.update.tries > 1;
+        let best = given.iter().min_by_key(|remote| remote.preference);
+        let Some(best) = best.filter(|_| unanswered) else {
+            return;
+        };
+        if given.iter().all(|remote| Some(remote.locator) != before) {
+            entry.remote.set_destination(best.locator);
+            self.destination_changed(now, id, before);
         }
     }
 
@@ -130,6 +149,7 @@ impl Node {
         now: Instant,
         nid: Nid,
         source: Locator,
+        nonce: &Nonce,
     ) -> Result<Option<Id>, DropReason> {
         let unproved = self.table.find_where(nid, |entry| {
             !entry.state.is_proved() && entry.remote.standing(source).is_some()
@@ -142,7 +162,11 @@ impl Node {
                 if let Some(entry) = self.table.get_mut(id) {
                     entry.remote.set_destination(source);
                 }
+                self.claim(id, nonce);
             }
+            return Ok(Some(id));
+        }
+        if let Some(id) = self.unproved_elsewhere(now, nid, source, nonce) {
             return Ok(Some(id));
         }
         let proved = self
@@ -165,7 +189,39 @@ impl Node {
             entry.remote = RemoteLocators::met(now, source);
         }
         self.begin(now, id, Role::Responder(source));
+        self.claim(id, nonce);
         Ok(Some(id))
+    }
+
+    fn claim(&mut self, id: Id, nonce: &Nonce) {
+        let entry = self.table.get_mut(id);
+        if let Some(tentative) = entry.and_then(Entry::tentative_mut) {
+            tentative.claim(*nonce);
+        }
+    }
+
+    /// The tentative session that a node began with this Nonce before it moved to `source`.
+    fn unproved_elsewhere(
+        &mut self,
+        now: Instant,
+        nid: Nid,
+        source: Locator,
+        nonce: &Nonce,
+    ) -> Option<Id> {
+        let same = |entry: &Entry| {
+            entry
+                .tentative()
+                .is_some_and(|it| it.is_claimed_with(nonce))
+        };
+        let id = self.table.find_where(nid, same)?;
+        if !self.may_send_to(source) {
+            return None;
+        }
+        let entry = self.table.get_mut(id)?;
+        entry.remote = RemoteLocators::met(now, source);
+        let tentative = entry.tentative_mut()?;
+        self.unproved.relocate(now, id, tentative, source);
+        Some(id)
     }
 
     /// Lets the oldest unproved session go where there are too many.
@@ -204,6 +260,19 @@ impl Node {
             self.set_state(id, State::Known { met });
         } else {
             self.remove(id);
+        }
+    }
+
+    /// Takes the round-trip time from the packet that began a session to the answer that proves it,
+    /// when that was quick: nothing can have been repeated, by a kernel or by us.
+    pub(super) fn measure_round_trip(&mut self, now: Instant, id: Id) {
+        let longest = self.config.timers.challenge;
+        if let Some(entry) = self.table.get_mut(id)
+            && let Some(tentative) = entry.tentative()
+            && let after = now - tentative.since
+            && after < longest
+        {
+            entry.rtt_us = u32::try_from(after.as_micros()).ok();
         }
     }
 
