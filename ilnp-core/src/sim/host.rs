@@ -128,7 +128,7 @@ impl Host {
 
     /// The host boots again: sessions, data path and daemon are new.
     pub fn reboot(&mut self, now: Instant) {
-        self.stack = Stack::default();
+        self.stack = self.stack.rebooted();
         self.datapath = Some(self.fresh_datapath());
         self.node = Some(self.fresh_node());
         self.announce(now, self.locators.clone());

@@ -92,6 +92,17 @@ impl World {
         })
     }
 
+    /// As [`World::drive_until_flowing`], judged by the client alone: what it writes is acknowledged,
+    /// and something new arrives. For servers that know the client by another address.
+    pub fn drive_until_served(&mut self, session: &Session, limit: Duration) -> Option<Duration> {
+        let client = self.client(session);
+        let (written, received) = (client.written(), client.received());
+        self.drive_until(limit, |world| {
+            let client = world.client(session);
+            client.acknowledged() > written && client.received() > received
+        })
+    }
+
     /// The longest time for which one of the two ends got nothing.
     pub fn longest_pause(&self, session: &Session) -> Duration {
         let now = self.now();

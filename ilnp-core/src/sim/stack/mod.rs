@@ -7,6 +7,7 @@ pub mod tcp;
 pub mod udp;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::iter::from_fn;
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::time::Duration;
 
@@ -50,6 +51,15 @@ pub struct Stack {
 }
 
 impl Stack {
+    /// The stack of a host that booted: it remembers nothing, but kernels do not begin with the same
+    /// port again.
+    pub(super) fn rebooted(&self) -> Self {
+        Self {
+            next_port: self.next_port,
+            ..Self::default()
+        }
+    }
+
     /// Accepts TCP sessions on a port; both ends write a segment at every interval.
     pub fn listen(&mut self, port: u16, interval: Duration) {
         self.listening.insert(port, interval);
@@ -65,9 +75,9 @@ impl Stack {
     ) -> Sockets {
         let local = SocketAddrV6::new(local, self.fresh_port(), 0, 0);
         let sockets = Sockets { local, remote };
-        let connection = tcp::Connection::connect(now, local, remote, interval);
+        let mut connection = tcp::Connection::connect(now, local, remote, interval);
+        collect(&mut connection, &mut self.out);
         self.connections.insert(sockets, connection);
-        self.collect();
         sockets
     }
 
@@ -182,13 +192,13 @@ impl Stack {
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         for connection in self.connections.values_mut() {
             connection.handle_timeout(now);
+            collect(connection, &mut self.out);
         }
         for sender in &mut self.senders {
             if let Some(datagram) = sender.handle_timeout(now) {
                 self.out.push_back(Message::Udp(datagram).emit());
             }
         }
-        self.collect();
     }
 
     pub(super) fn receive(&mut self, now: Instant, octets: &Bytes) {
@@ -198,7 +208,6 @@ impl Stack {
             Ok(Message::Icmp(icmp)) => self.receive_icmp(now, icmp),
             Err(refused) => self.refused.push(refused),
         }
-        self.collect();
     }
 
     fn receive_segment(&mut self, now: Instant, segment: &Segment) {
@@ -208,11 +217,13 @@ impl Stack {
         };
         if let Some(connection) = self.connections.get_mut(&sockets) {
             connection.handle_segment(now, segment);
+            collect(connection, &mut self.out);
             return;
         }
         match self.listening.get(&sockets.local.port()) {
             Some(interval) if segment.flags & (SYN | ACK | RST) == SYN => {
-                let connection = tcp::Connection::accept(now, segment, *interval);
+                let mut connection = tcp::Connection::accept(now, segment, *interval);
+                collect(&mut connection, &mut self.out);
                 self.connections.insert(sockets, connection);
             }
             _ if segment.flags & RST == 0 => self.send(Message::Tcp(reset(segment))),
@@ -269,20 +280,17 @@ impl Stack {
         }
     }
 
-    fn collect(&mut self) {
-        for connection in self.connections.values_mut() {
-            while let Some(segment) = connection.poll() {
-                self.out.push_back(Message::Tcp(segment).emit());
-            }
-        }
-    }
-
     fn fresh_port(&mut self) -> u16 {
         const FIRST: u16 = 49152;
         let port = FIRST + self.next_port;
         self.next_port = (self.next_port + 1) % (u16::MAX - FIRST);
         port
     }
+}
+
+/// Takes what a connection has to send.
+fn collect(connection: &mut tcp::Connection, out: &mut VecDeque<Bytes>) {
+    out.extend(from_fn(|| connection.poll()).map(|segment| Message::Tcp(segment).emit()));
 }
 
 /// What a kernel says to a segment of a session that it does not have.

@@ -3,9 +3,9 @@
 //!
 //! Once established, an end writes a segment at every interval and repeats from the first octet that
 //! is not acknowledged when its timer (RFC 6298) runs out or three duplicate acknowledgements come
-//! in. There is no window but a fixed one, no closing, and no memory for what arrives out of order.
+//! in. There is no window but a fixed one, and no closing.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddrV6;
 use std::time::Duration;
 
@@ -69,6 +69,8 @@ pub struct Connection {
     unacknowledged: u32,
     next: u32,
     awaited: u32,
+    /// What arrived out of order: the length by the sequence number.
+    ahead: BTreeMap<u32, u32>,
     duplicates: u32,
     retries: u32,
     timer: Option<Instant>,
@@ -121,6 +123,7 @@ impl Connection {
             unacknowledged: 0,
             next: 1,
             awaited: 0,
+            ahead: BTreeMap::new(),
             duplicates: 0,
             retries: 0,
             timer: None,
@@ -191,7 +194,11 @@ impl Connection {
 
     pub(super) fn handle_segment(&mut self, now: Instant, segment: &Segment) {
         if segment.flags & RST != 0 {
-            if segment.flags & ACK == 0 || segment.acknowledgement >= self.unacknowledged {
+            let acceptable = match self.state {
+                State::SynSent => segment.flags & ACK != 0 && segment.acknowledgement == 1,
+                _ => segment.sequence == self.awaited,
+            };
+            if acceptable {
                 self.fail(Failure::Reset);
             }
             return;
@@ -219,7 +226,12 @@ impl Connection {
     }
 
     fn handle_syn_ack(&mut self, now: Instant, segment: &Segment) {
-        if segment.flags & (SYN | ACK) != SYN | ACK || segment.acknowledgement != 1 {
+        if segment.flags & ACK != 0 && segment.acknowledgement != 1 {
+            // The other end still has a session with these ports (RFC 9293 §3.10.7.3).
+            self.send(RST, segment.acknowledgement, Bytes::new());
+            return;
+        }
+        if segment.flags & (SYN | ACK) != SYN | ACK {
             return;
         }
         self.awaited = 1;
@@ -262,11 +274,14 @@ impl Connection {
         if length == 0 && segment.flags & SYN == 0 {
             return;
         }
-        if length > 0 && segment.sequence == self.awaited {
-            if segment.payload != data(segment.sequence, length) {
-                self.fail(Failure::Corrupted);
-                return;
-            }
+        if length > 0 && segment.payload != data(segment.sequence, length) {
+            self.fail(Failure::Corrupted);
+            return;
+        }
+        if (self.awaited..self.awaited.saturating_add(WINDOW)).contains(&segment.sequence) {
+            self.ahead.insert(segment.sequence, length);
+        }
+        while let Some(length) = self.ahead.remove(&self.awaited).filter(|n| *n > 0) {
             self.awaited += length;
             self.progress.record(now);
         }
