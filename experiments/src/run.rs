@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::error::LabError;
 use crate::interrupt::Interrupt;
 use crate::lab::{Lab, MoveTimes, Options, require};
-use crate::measure::addresses::{AddressMonitor, first_usable};
+use crate::measure::addresses::{AddressMonitor, became_usable};
 use crate::measure::capture::Capture;
 use crate::measure::lines::Line;
 use crate::measure::updates::{self, Update};
@@ -154,11 +154,10 @@ impl Watch {
 
     /// Ends it, and joins what was seen with the moves.
     fn finish(self, lab: &Lab, times: &[MoveTimes]) -> Result<(Vec<Moved>, Vec<Update>), LabError> {
-        let lines: HashMap<String, Vec<Line>> = self
-            .monitors
-            .into_iter()
-            .map(|monitor| (monitor.host().to_owned(), monitor.finish()))
-            .collect();
+        let mut lines: HashMap<String, Vec<Line>> = HashMap::new();
+        for monitor in self.monitors {
+            lines.insert(monitor.host().to_owned(), monitor.finish()?);
+        }
         let mut updates = vec![];
         for (name, capture) in self.captures {
             let file = capture.finish();
@@ -189,7 +188,7 @@ impl Watch {
                 times: *times,
                 usable: host
                     .address_in(site.settings())
-                    .and_then(|address| first_usable(seen, address, begin..end)),
+                    .and_then(|address| became_usable(seen, address, *times, end)),
                 updated: first(false),
                 acknowledged: first(true),
             })

@@ -174,13 +174,13 @@ fn draw_move(area: &Area<'_>, run: &Run, flow: &Flow, index: usize, moved: &Move
         .light_line_style(WHITE)
         .label_style(("sans-serif", 13))
         .draw()?;
-    for (at, color) in marks(run, moved, next.unwrap_or(run.end)) {
-        let x = since(begin, at);
-        if !window.contains(&x) {
-            continue;
+    for mark in marks(run, moved, next.unwrap_or(run.end)) {
+        let x = since(begin, mark.at);
+        if window.contains(&x) {
+            let top = numbers.start + (numbers.end - numbers.start) * mark.height;
+            let line = vec![(x, numbers.start), (x, top)];
+            chart.draw_series([PathElement::new(line, mark.color.stroke_width(2))])?;
         }
-        let ends = vec![(x, numbers.start), (x, numbers.end)];
-        chart.draw_series([PathElement::new(ends, color.stroke_width(2))])?;
     }
     let dots = shown
         .iter()
@@ -189,23 +189,31 @@ fn draw_move(area: &Area<'_>, run: &Run, flow: &Flow, index: usize, moved: &Move
     Ok(())
 }
 
-/// What happened because of a move, and in which colour it is drawn.
-fn marks(run: &Run, moved: &Moved, end: Duration) -> Vec<(Duration, RGBColor)> {
-    let mut marks = vec![(moved.times.cut, CUT)];
-    marks.extend(moved.usable.map(|at| (at, USABLE)));
-    let updates = run.updates.iter();
-    marks.extend(
-        updates
-            .filter(|update| (moved.times.begin()..end).contains(&update.at))
-            .map(|update| {
-                let color = if update.acknowledgement {
-                    ACKNOWLEDGEMENT
-                } else {
-                    UPDATE
-                };
-                (update.at, color)
-            }),
-    );
+/// A moment that is marked by a line.
+struct Mark {
+    at: Duration,
+    color: RGBColor,
+    /// How high the line reaches; lines of different kinds do not hide each other.
+    height: f64,
+}
+
+/// What happened because of a move.
+fn marks(run: &Run, moved: &Moved, end: Duration) -> Vec<Mark> {
+    let mark = |at, color, height| Mark { at, color, height };
+    let mut marks = vec![mark(moved.times.cut, CUT, 1.0)];
+    marks.extend(moved.usable.map(|at| mark(at, USABLE, 0.95)));
+    let window = moved.times.begin()..end;
+    for update in run
+        .updates
+        .iter()
+        .filter(|update| window.contains(&update.at))
+    {
+        marks.push(if update.acknowledgement {
+            mark(update.at, ACKNOWLEDGEMENT, 0.75)
+        } else {
+            mark(update.at, UPDATE, 0.85)
+        });
+    }
     marks
 }
 

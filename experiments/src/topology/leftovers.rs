@@ -1,13 +1,11 @@
 //! What runs that were killed left behind.
 
 use std::path::Path;
-use std::process::Command;
 
 use nix::mount::{MntFlags, umount2};
 
 use super::{RUN, namespace};
 use crate::error::{Doing, LabError};
-use crate::process;
 
 /// Removes the namespaces, programs and files of runs whose process is gone, and returns how many
 /// namespaces and folders that were.
@@ -16,24 +14,33 @@ use crate::process;
 /// [`LabError`] at the first thing that cannot be removed.
 pub fn remove_leftovers() -> Result<usize, LabError> {
     let mut removed = 0;
-    let list = process::run(Command::new("ip").args(["netns", "list"]), "")?;
-    for line in String::from_utf8_lossy(&list.stdout).lines() {
-        let name = line.split_whitespace().next().unwrap_or_default();
+    for name in names_in(namespace::FOLDER) {
         if name.strip_prefix("ilnp-").is_some_and(is_orphan) {
-            namespace::remove(name)?;
+            let path = Path::new(namespace::FOLDER).join(&name);
+            unless_gone(namespace::remove(&name), &path)?;
             removed += 1;
         }
     }
-    let Ok(entries) = std::fs::read_dir(RUN) else {
-        return Ok(removed);
-    };
-    for entry in entries.flatten() {
-        if is_orphan(&entry.file_name().to_string_lossy()) {
-            remove_run_directory(&entry.path())?;
+    for name in names_in(RUN) {
+        if is_orphan(&name) {
+            let path = Path::new(RUN).join(name);
+            unless_gone(remove_run_directory(&path), &path)?;
             removed += 1;
         }
     }
     Ok(removed)
+}
+
+/// Forgives a failure to remove what another lab removed at the same time.
+fn unless_gone(result: Result<(), LabError>, path: &Path) -> Result<(), LabError> {
+    if path.exists() { result } else { Ok(()) }
+}
+
+/// What is in a folder; nothing when there is none.
+fn names_in(folder: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name());
+    names.filter_map(|name| name.into_string().ok()).collect()
 }
 
 /// Whether a name of the form `PID-COUNT...` belongs to a process that is gone.

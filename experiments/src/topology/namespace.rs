@@ -10,6 +10,9 @@ use nix::sched::{CloneFlags, setns};
 use crate::error::{Doing, LabError};
 use crate::process;
 
+/// Where `ip netns` keeps its namespaces.
+pub(super) const FOLDER: &str = "/run/netns";
+
 /// A named network namespace; it is removed, with the programs left in it, when this is dropped.
 #[derive(Debug)]
 pub struct Namespace {
@@ -80,7 +83,7 @@ impl Namespace {
     /// # Errors
     /// [`LabError::Io`] when the namespace cannot be entered.
     pub fn inside<T: Send>(&self, task: impl FnOnce() -> T + Send) -> Result<T, LabError> {
-        let path = Path::new("/run/netns").join(&self.name);
+        let path = Path::new(FOLDER).join(&self.name);
         let file = File::open(&path).doing(|| format!("open {}", path.display()))?;
         // A thread of its own: entering a namespace is for good.
         let result = thread::scope(|scope| {
@@ -103,7 +106,7 @@ impl Drop for Namespace {
     }
 }
 
-/// Ends every program in a namespace and removes it with its files in `/etc/netns`.
+/// Ends every program in a namespace and removes it.
 ///
 /// # Errors
 /// [`LabError::Failed`] when `ip` refuses.
@@ -116,10 +119,5 @@ pub(crate) fn remove(name: &str) -> Result<(), LabError> {
             let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
         }
     }
-    process::run(Command::new("ip").args(["netns", "delete", name]), "")?;
-    let etc = Path::new("/etc/netns").join(name);
-    if etc.exists() {
-        std::fs::remove_dir_all(&etc).doing(|| format!("remove {}", etc.display()))?;
-    }
-    Ok(())
+    process::run(Command::new("ip").args(["netns", "delete", name]), "").map(drop)
 }
