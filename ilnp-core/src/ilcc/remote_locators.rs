@@ -168,18 +168,22 @@ impl RemoteLocators {
         self.destination = Some(source);
     }
 
-    /// Remembers Locators that DNS gave for a live session: tried when the known ones fail.
-    pub fn add_former(&mut self, now: Instant, given: &[RemoteLocator]) {
-        let new = given
-            .iter()
-            .filter(|new| self.standing(new.locator).is_none())
+    /// Remembers Locators that DNS gave for a live session, to be tried when the known ones fail.
+    pub fn add_hints(&mut self, given: &[RemoteLocator]) {
+        let hints = given.iter().map(|remote| Remote {
+            locator: remote.locator,
+            standing: Standing::Former {
+                left: Instant::ZERO,
+            },
+        });
+        let hints: Vec<_> = hints
+            .filter(|hint| self.standing(hint.locator).is_none())
             .take(FORMER)
-            .map(|new| Remote {
-                locator: new.locator,
-                standing: Standing::Former { left: now },
-            });
-        let next: Vec<_> = self.locators.iter().copied().chain(new).collect();
-        self.locators = next.into();
+            .collect();
+        let (expected, former): (Vec<_>, Vec<_>) =
+            self.locators.iter().partition(|one| !one.is_former());
+        let former = hints.into_iter().chain(former).take(FORMER);
+        self.locators = expected.into_iter().chain(former).collect();
     }
 
     /// The Locator that packets go to.
@@ -317,6 +321,10 @@ impl RemoteLocators {
 }
 
 impl Remote {
+    const fn is_former(&self) -> bool {
+        matches!(self.standing, Standing::Former { .. })
+    }
+
     const fn preference(&self) -> Option<Preference> {
         match self.standing {
             Standing::Listed { preference, .. } => Some(preference),

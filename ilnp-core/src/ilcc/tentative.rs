@@ -157,12 +157,28 @@ pub struct Tentative {
     /// Whether a router or the correspondent said that it cannot be reached: then silence does not
     /// mean that it speaks no ILNP (RFC 6744 §6).
     pub unreachable: bool,
+    /// The Nonce that the first packet of another host had: packets with the same one are from the
+    /// same sender, wherever that is now.
+    pub claimed: Option<Nonce>,
     /// When the queue of unproved sessions saw it last.
     pub(super) touched: Instant,
-    /// The Nonce that the correspondent says is its own.
-    claimed: Option<Nonce>,
-    outstanding: Vec<Outstanding>,
+    outstanding: Vec<Sent>,
     first: Vec<Packet>,
+}
+
+/// Something outstanding, and when it was sent, unless it was sent more than once.
+#[derive(Debug)]
+struct Sent {
+    what: Outstanding,
+    at: Option<Instant>,
+}
+
+/// That a packet answers something outstanding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// When that was sent, if kernels answer it at once and it was sent only once: a measure of the
+    /// round-trip time.
+    pub sent: Option<Instant>,
 }
 
 impl Tentative {
@@ -172,54 +188,49 @@ impl Tentative {
             role,
             since: now,
             unreachable: false,
-            touched: now,
             claimed: None,
+            touched: now,
             outstanding: Vec::new(),
             first: Vec::new(),
         }
     }
 
-    /// Notes the Nonce of the packet that began the session.
-    pub const fn claim(&mut self, nonce: Nonce) {
-        self.claimed = Some(nonce);
-    }
-
-    /// Whether the session began with this Nonce: a packet with it is of the same node, which may
-    /// have moved since.
-    pub fn is_claimed_with(&self, nonce: &Nonce) -> bool {
-        self.claimed.as_ref() == Some(nonce)
-    }
-
     /// Remembers what a packet leaves outstanding; the oldest is forgotten.
-    pub fn sent(&mut self, outstanding: Outstanding) {
-        if self.outstanding.contains(&outstanding) {
+    pub fn sent(&mut self, now: Instant, what: Outstanding) {
+        if let Some(known) = self.outstanding.iter_mut().find(|sent| sent.what == what) {
+            known.at = None;
             return;
         }
         if self.outstanding.len() == OUTSTANDING {
             self.outstanding.remove(0);
         }
-        self.outstanding.push(outstanding);
+        let at_once = !matches!(what, Outstanding::Udp { .. });
+        let at = at_once.then_some(now);
+        self.outstanding.push(Sent { what, at });
     }
 
     /// Whether a packet answers something outstanding.
-    pub fn is_answered_by(&self, received: &Transport) -> bool {
-        self.outstanding
-            .iter()
-            .any(|sent| sent.is_answered_by(received))
+    pub fn answer(&self, received: &Transport) -> Option<Answer> {
+        let mut outstanding = self.outstanding.iter();
+        let sent = outstanding.find(|sent| sent.what.is_answered_by(received))?;
+        Some(Answer { sent: sent.at })
     }
 
     /// Whether a kernel answers something outstanding by itself, unlike a program that may or may
     /// not answer a datagram.
     pub fn awaits_answer(&self) -> bool {
-        let by_kernel = |sent: &Outstanding| !matches!(sent, Outstanding::Udp { .. });
+        let by_kernel = |sent: &Sent| !matches!(sent.what, Outstanding::Udp { .. });
         self.outstanding.iter().any(by_kernel)
+    }
+
+    fn has_sent(&self, what: Outstanding) -> bool {
+        self.outstanding.iter().any(|sent| sent.what == what)
     }
 
     /// Keeps a packet as its program sent it. A retransmission takes the place of its original.
     pub fn keep_first(&mut self, packet: &Packet, outstanding: Option<Outstanding>) {
-        let repeated = outstanding.is_some_and(|sent| {
-            matches!(sent, Outstanding::Tcp { .. }) && self.outstanding.contains(&sent)
-        });
+        let repeated = outstanding
+            .is_some_and(|sent| matches!(sent, Outstanding::Tcp { .. }) && self.has_sent(sent));
         if packet.octets.len() <= FIRST_PACKET_OCTETS
             && self.first.len() < FIRST_PACKETS
             && !repeated
@@ -299,12 +310,13 @@ impl TentativeQueue {
         }
     }
 
-    /// Notes that a session's packets come from elsewhere now.
-    pub fn relocate(&mut self, now: Instant, id: Id, tentative: &mut Tentative, source: Locator) {
-        self.forget(id, tentative);
-        tentative.role = Role::Responder(source);
-        tentative.touched = now;
-        self.insert(source, now, id);
+    /// Notes that the sender of a session is somewhere else now.
+    pub fn moved(&mut self, id: Id, tentative: &mut Tentative, source: Locator) {
+        if let Role::Responder(before) = tentative.role {
+            self.remove(before, tentative.touched, id);
+            self.insert(source, tentative.touched, id);
+            tentative.role = Role::Responder(source);
+        }
     }
 
     /// Notes that a session was heard of, at most once a second.
@@ -382,14 +394,26 @@ mod tests {
     fn what_is_outstanding_is_bounded_and_the_oldest_forgotten() {
         let mut tentative = Tentative::new(Instant::ZERO, Role::Initiator);
         for remote in 0..100 {
-            tentative.sent(Outstanding::Udp { local: 1, remote });
+            tentative.sent(Instant::ZERO, Outstanding::Udp { local: 1, remote });
         }
         let answer = |source| Transport::Udp {
             source,
             destination: 1,
         };
-        assert!(tentative.is_answered_by(&answer(99)));
-        assert!(!tentative.is_answered_by(&answer(0)));
+        assert!(tentative.answer(&answer(99)).is_some());
+        assert!(tentative.answer(&answer(0)).is_none());
+    }
+
+    #[test]
+    fn a_round_trip_is_measured_unless_something_was_sent_again() {
+        let mut tentative = Tentative::new(Instant::ZERO, Role::Initiator);
+        let syn = Outstanding::of(&tcp(1000, 80, (7, 0), SYN), 0, true).unwrap();
+        let at = Instant::from_nanos(5);
+        tentative.sent(at, syn);
+        let answer = tcp(80, 1000, (9, 8), SYN | ACK);
+        assert_eq!(tentative.answer(&answer), Some(Answer { sent: Some(at) }));
+        tentative.sent(Instant::from_nanos(6), syn);
+        assert_eq!(tentative.answer(&answer), Some(Answer { sent: None }));
     }
 
     #[test]

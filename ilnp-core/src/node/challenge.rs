@@ -81,6 +81,12 @@ impl Node {
         self.outputs.transmit.push_back(packet);
     }
 
+    /// When a challenge was sent that was sent only once.
+    pub(super) fn challenged_at(&self, id: Id) -> Option<Instant> {
+        let asked = self.table.get(id)?.challenge.as_ref()?;
+        (asked.tries == 1).then_some(asked.sent)
+    }
+
     /// The correspondent with the packet's identifier whose challenge it answers.
     pub(super) fn challenged(&self, packet: &Packet, headers: &Headers) -> Option<Id> {
         let message = headers.upper_layer(&packet.octets);

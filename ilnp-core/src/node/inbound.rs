@@ -3,7 +3,8 @@
 use super::Node;
 use crate::drop_reason::DropReason;
 use crate::id::Locator;
-use crate::ilcc::{Id, NonceVerified};
+use crate::ilcc::tentative::{Answer, Role};
+use crate::ilcc::{Entry, Id, NonceVerified};
 use crate::time::Instant;
 use crate::wire::translate::{Inward, inward};
 use crate::wire::transport::tcp_flags::{ACK, RST, SYN};
@@ -139,15 +140,12 @@ impl Node {
             if !checksum::is_valid_icmpv6_packet(packet, headers) {
                 return Err(DropReason::IcmpChecksum);
             }
-            self.measure_round_trip(now, id);
-            self.prove(now, id, nonce, source.locator);
+            let asked = self.challenged_at(id);
+            self.prove(now, id, nonce, source.locator, asked);
             return Ok(());
         }
-        if let Some(id) = self.answered(headers, &transport) {
-            if matches!(transport, Transport::Tcp { .. } | Transport::Echo { .. }) {
-                self.measure_round_trip(now, id);
-            }
-            self.prove(now, id, nonce, source.locator);
+        if let Some((id, answer)) = self.answered(headers, &transport) {
+            self.prove(now, id, nonce, source.locator, answer.sent);
             if let Transport::Echo {
                 identifier,
                 sequence,
@@ -169,7 +167,7 @@ impl Node {
                 None => DropReason::NonceUnknown,
             });
         }
-        match self.respond(now, source.nid, source.locator, &nonce)? {
+        match self.respond(now, source, nonce)? {
             Some(id) => self.pass_unproved(now, id, source.locator, packet, headers),
             None => self.perhaps_restarted(now, source.locator, packet, headers),
         }
@@ -194,9 +192,18 @@ impl Node {
             }
         }
         let transport = headers.transport(&packet.octets);
-        let handshake = matches!(transport, Transport::Tcp { flags, .. } if flags & SYN != 0);
-        if !handshake && !answer_is_due {
+        let opens = matches!(transport, Transport::Tcp { flags, .. } if flags & (SYN | ACK) == SYN);
+        if !opens && !answer_is_due {
             self.challenge(now, id, source);
+        }
+        let began = self.table.get(id).and_then(Entry::tentative);
+        let opened = began.is_some_and(|tentative| tentative.role == Role::Initiator);
+        if let Transport::Tcp { flags, .. } = transport
+            && flags & (ACK | RST) != 0
+            && opened
+        {
+            // It claims to be an answer, and is none.
+            return Err(DropReason::NonceWrong);
         }
         match headers.protocol {
             protocol::NO_NEXT_HEADER => Ok(()),
@@ -228,11 +235,9 @@ impl Node {
     }
 
     /// The tentative session with the packet's identifier that it answers.
-    fn answered(&self, headers: &Headers, transport: &Transport) -> Option<Id> {
-        self.table.find_where(headers.source_vector().nid, |entry| {
-            let tentative = entry.tentative();
-            tentative.is_some_and(|tentative| tentative.is_answered_by(transport))
-        })
+    fn answered(&self, headers: &Headers, transport: &Transport) -> Option<(Id, Answer)> {
+        let mut with_nid = self.table.with_nid(headers.source_vector().nid);
+        with_nid.find_map(|(id, entry)| Some((id, entry.tentative()?.answer(transport)?)))
     }
 
     /// Translates a packet to handles and hands it to this host's stack.

@@ -86,7 +86,7 @@ impl Node {
             tentative.keep_first(packet, outstanding);
         }
         if let Some(outstanding) = outstanding {
-            tentative.sent(outstanding);
+            tentative.sent(now, outstanding);
         }
     }
 

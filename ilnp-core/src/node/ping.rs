@@ -69,10 +69,11 @@ impl Node {
             return;
         };
         if let Some(tentative) = entry.tentative_mut() {
-            tentative.sent(Outstanding::Echo {
+            let echo = Outstanding::Echo {
                 identifier,
                 sequence,
-            });
+            };
+            tentative.sent(now, echo);
         }
         let Some(destination) = entry.remote.destination() else {
             return;

@@ -17,18 +17,19 @@
 //! A packet with a Nonce that is not known belongs to
 //!
 //! 1. the tentative session that it answers;
-//! 2. else the tentative or idle correspondent with that identifier that is known to be at the
-//!    packet's source, or the tentative one that began with this very Nonce and has moved since. A correspondent that is known elsewhere is not meant: otherwise anybody
+//! 2. else the tentative session of a stranger who used that very Nonce, and moved;
+//! 3. else the tentative or idle correspondent with that identifier that is known to be at the
+//!    packet's source. A correspondent that is known elsewhere is not meant: otherwise anybody
 //!    could take its handle, and the connections that programs open to it, with one packet;
-//! 3. else, if a proved correspondent is at the packet's source, that one: it may have restarted.
+//! 4. else, if a proved correspondent is at the packet's source, that one: it may have restarted.
 //!    It is challenged, packets that start a session are passed on meanwhile, and a right answer
 //!    puts the new Nonce in the place of the old one. Nothing else changes the old session;
-//! 4. else another node with the same identifier somewhere else. It gets an alias, a handle of its
+//! 5. else another node with the same identifier somewhere else. It gets an alias, a handle of its
 //!    own. Where all aliases are taken, the oldest tentative one makes room.
 
 use super::{Due, Node};
 use crate::drop_reason::DropReason;
-use crate::id::{Handle, Locator, Nid};
+use crate::id::{Handle, IlVector, Locator, Nid};
 use crate::ilcc::tentative::Role;
 use crate::ilcc::{Entry, Id, NonceVerified, Nonces, RemoteLocators, State, Tentative};
 use crate::node::{Event, RemoteLocator, Resolved};
@@ -70,7 +71,7 @@ impl Node {
                 self.set_due(id, Due::Session, None);
             }
             State::Tentative(_) | State::Established | State::Aged { .. } => {
-                entry.remote.add_former(now, &locators);
+                entry.remote.add_hints(&locators);
                 self.follow_name(now, id, &locators);
             }
         }
@@ -147,9 +148,11 @@ impl Node {
     pub(super) fn respond(
         &mut self,
         now: Instant,
-        nid: Nid,
-        source: Locator,
-        nonce: &Nonce,
+        IlVector {
+            nid,
+            locator: source,
+        }: IlVector,
+        nonce: Nonce,
     ) -> Result<Option<Id>, DropReason> {
         let unproved = self.table.find_where(nid, |entry| {
             !entry.state.is_proved() && entry.remote.standing(source).is_some()
@@ -162,11 +165,7 @@ impl Node {
                 if let Some(entry) = self.table.get_mut(id) {
                     entry.remote.set_destination(source);
                 }
-                self.claim(id, nonce);
             }
-            return Ok(Some(id));
-        }
-        if let Some(id) = self.unproved_elsewhere(now, nid, source, nonce) {
             return Ok(Some(id));
         }
         let proved = self
@@ -177,6 +176,9 @@ impl Node {
         }
         if !self.may_send_to(source) {
             return Err(DropReason::NonceUnknown);
+        }
+        if let Some(id) = self.moved_unproved(now, nid, source, nonce) {
+            return Ok(Some(id));
         }
         self.make_room(now, source);
         let handle = self
@@ -189,38 +191,28 @@ impl Node {
             entry.remote = RemoteLocators::met(now, source);
         }
         self.begin(now, id, Role::Responder(source));
-        self.claim(id, nonce);
+        if let Some(tentative) = self.table.get_mut(id).and_then(Entry::tentative_mut) {
+            tentative.claimed = Some(nonce);
+        }
         Ok(Some(id))
     }
 
-    fn claim(&mut self, id: Id, nonce: &Nonce) {
-        let entry = self.table.get_mut(id);
-        if let Some(tentative) = entry.and_then(Entry::tentative_mut) {
-            tentative.claim(*nonce);
-        }
-    }
-
-    /// The tentative session that a node began with this Nonce before it moved to `source`.
-    fn unproved_elsewhere(
+    /// The unproved session of a stranger with this very Nonce, which moved while it began.
+    fn moved_unproved(
         &mut self,
         now: Instant,
         nid: Nid,
         source: Locator,
-        nonce: &Nonce,
+        nonce: Nonce,
     ) -> Option<Id> {
-        let same = |entry: &Entry| {
-            entry
-                .tentative()
-                .is_some_and(|it| it.is_claimed_with(nonce))
-        };
-        let id = self.table.find_where(nid, same)?;
-        if !self.may_send_to(source) {
-            return None;
-        }
+        let id = self.table.find_where(nid, |entry| {
+            let claimed = entry.tentative().and_then(|tentative| tentative.claimed);
+            claimed == Some(nonce)
+        })?;
         let entry = self.table.get_mut(id)?;
         entry.remote = RemoteLocators::met(now, source);
         let tentative = entry.tentative_mut()?;
-        self.unproved.relocate(now, id, tentative, source);
+        self.unproved.moved(id, tentative, source);
         Some(id)
     }
 
@@ -263,28 +255,21 @@ impl Node {
         }
     }
 
-    /// Takes the round-trip time from the packet that began a session to the answer that proves it,
-    /// when that was quick: nothing can have been repeated, by a kernel or by us.
-    pub(super) fn measure_round_trip(&mut self, now: Instant, id: Id) {
-        let longest = self.config.timers.challenge;
-        if let Some(entry) = self.table.get_mut(id)
-            && let Some(tentative) = entry.tentative()
-            && let after = now - tentative.since
-            && after < longest
-        {
-            entry.rtt_us = u32::try_from(after.as_micros()).ok();
-        }
-    }
-
     /// Takes a Nonce that is proved, of a session that begins or whose correspondent restarted.
+    /// `asked` is when the packet was sent that proved it, if the answer came at once.
     pub(super) fn prove(
         &mut self,
         now: Instant,
         id: Id,
         nonce: Nonce,
         source: Locator,
+        asked: Option<Instant>,
     ) -> Option<NonceVerified> {
         let entry = self.table.get_mut(id)?;
+        if let Some(asked) = asked {
+            let micros = u32::try_from((now - asked).as_micros());
+            entry.rtt_us = Some(micros.unwrap_or(u32::MAX));
+        }
         let restarted = entry.state.is_proved();
         let handle = entry.handle;
         let known_as = entry.state.label();

@@ -256,3 +256,19 @@ fn a_restored_correspondent_is_told_where_this_host_is() {
     let (_, delivered) = exchange(&mut next, &mut fixed);
     assert_eq!(delivered.len(), 1);
 }
+
+#[test]
+fn what_dns_says_is_tried_at_once_while_an_update_waits() {
+    let (mut mobile, mut fixed) = established();
+    let elsewhere = site(0xd);
+    mobile.at(&[B]);
+    fixed.at(&[elsewhere]);
+    mobile.flush();
+    fixed.flush();
+    mobile.wait(secs(2));
+    mobile.flush();
+    mobile.knows(FIXED, &[elsewhere]);
+    exchange(&mut mobile, &mut fixed);
+    assert_eq!(mobile.destination(FIXED), Some(elsewhere));
+    assert_eq!(fixed.destination(MOBILE), Some(B));
+}

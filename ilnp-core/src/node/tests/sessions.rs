@@ -228,3 +228,33 @@ fn packets_to_nobody_and_from_elsewhere_are_counted() {
     fixed.send(&udp((handle(FIXED), foreign), (1, 2)));
     assert_eq!(fixed.dropped(DropReason::NotToHandle), 2);
 }
+
+#[test]
+fn a_claimed_answer_that_answers_nothing_is_dropped() {
+    let (mut mobile, _) = strangers();
+    mobile.send(&tcp(ends(THERE), (1000, 80), (100, 0), SYN));
+    mobile.flush();
+    for flags in [SYN | ACK, RST | ACK, RST, ACK] {
+        let guess = tcp(back(), (80, 1000), (500, 7777), flags);
+        mobile.receive(&with_nonce(&guess, C, A, forged()));
+    }
+    assert!(mobile.delivered().is_empty());
+    assert_eq!(mobile.dropped(DropReason::NonceWrong), 4);
+}
+
+#[test]
+fn a_stranger_that_moves_while_the_session_begins_keeps_its_handle() {
+    let (mut mobile, mut fixed) = strangers();
+    mobile.send(&tcp(ends(THERE), (1000, 80), (100, 0), SYN));
+    let first = mobile.transmitted();
+    fixed.receive(&first[0]);
+    mobile.at(&[B]);
+    mobile.send(&tcp(ends(THERE), (1000, 80), (100, 0), SYN));
+    let again = mobile.transmitted();
+    fixed.receive(&again[0]);
+    assert_eq!(fixed.node.table.len(), 1);
+    assert_eq!(fixed.destination(MOBILE), Some(B));
+    fixed.flush();
+    connect(&mut mobile, &mut fixed);
+    assert_eq!(fixed.node.table.len(), 1);
+}
