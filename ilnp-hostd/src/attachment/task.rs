@@ -195,10 +195,14 @@ impl Task {
         if !set_token {
             return Ok(());
         }
-        let before = self.netlink.token(interface).await?;
+        let value = self.netlink.token(interface).await?;
+        if value == Some(self.settings.nid) {
+            // The kernel tells of no change of a token, so the detector may not know.
+            return Ok(());
+        }
         self.undo.remember(Setting::Token {
             interface: name.into(),
-            value: before.map(|token| IlVector::from(token).nid),
+            value,
         })?;
         let result = self
             .netlink

@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
+use ilnp_core::id::{IlVector, Nid};
 use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope,
 };
@@ -27,7 +28,8 @@ pub enum KernelEvent {
         /// The interface as it is now.
         link: Link,
         /// The kernel just announced its addresses to its neighbours (`IFLA_EVENT_NOTIFY_PEERS`), as
-        /// a guest does when its hypervisor tells it that it has been moved.
+        /// a guest does when its hypervisor tells it that it has been moved, or a bond took another
+        /// port.
         peers_notified: bool,
     },
     /// An interface is gone.
@@ -73,14 +75,14 @@ pub struct Link {
     pub up: bool,
     /// Whether it is up and has a carrier.
     pub carrier: bool,
-    /// How often its carrier came back, which tells of a flap that no event showed.
-    pub carrier_ups: u32,
+    /// How often its carrier came back, where the kernel tells it: a flap that no event showed.
+    pub carrier_ups: Option<u32>,
     /// Its MTU in octets.
     pub mtu: u32,
     /// Its MAC address.
     pub mac: Option<[u8; 6]>,
     /// The low half of the addresses that the kernel forms, where one is set.
-    pub token: Option<Ipv6Addr>,
+    pub token: Option<Nid>,
 }
 
 /// An IPv6 address of this host.
@@ -129,12 +131,11 @@ impl KernelEvent {
             RouteNetlinkMessage::NewLink(message)
                 if message.header.interface_family == AddressFamily::Unspec =>
             {
-                let peers_notified = message
-                    .attributes
-                    .contains(&LinkAttribute::Event(LinkEvent::NotifyPeers));
+                let announced = |event| message.attributes.contains(&LinkAttribute::Event(event));
                 Some(Self::Link {
-                    link: Link::from_message(&message),
-                    peers_notified,
+                    link: Link::from_message(&message)?,
+                    peers_notified: announced(LinkEvent::NotifyPeers)
+                        || announced(LinkEvent::BondingFailover),
                 })
             }
             RouteNetlinkMessage::DelLink(message)
@@ -157,8 +158,9 @@ impl KernelEvent {
 }
 
 impl Link {
-    /// The interface that a message describes.
-    pub(super) fn from_message(message: &LinkMessage) -> Self {
+    /// The interface that a message describes; `None` when it says only a part, as those about
+    /// wireless scans do.
+    pub(super) fn from_message(message: &LinkMessage) -> Option<Self> {
         let flags = message.header.flags;
         let mut link = Self {
             index: message.header.index,
@@ -168,7 +170,7 @@ impl Link {
                     .intersects(LinkFlags::Loopback | LinkFlags::Pointopoint | LinkFlags::Noarp),
             up: flags.contains(LinkFlags::Up),
             carrier: flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
-            carrier_ups: 0,
+            carrier_ups: None,
             mtu: 0,
             mac: None,
             token: None,
@@ -178,18 +180,18 @@ impl Link {
                 LinkAttribute::IfName(name) => link.name.clone_from(name),
                 LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
                 LinkAttribute::Controller(_) => link.ethernet = false,
-                LinkAttribute::CarrierUpCount(count) => link.carrier_ups = *count,
+                LinkAttribute::CarrierUpCount(count) => link.carrier_ups = Some(*count),
                 LinkAttribute::Address(octets) => link.mac = octets.as_slice().try_into().ok(),
                 LinkAttribute::AfSpecUnspec(families) => link.token = token(families),
                 _ => {}
             }
         }
-        link
+        (link.mtu > 0).then_some(link)
     }
 }
 
 /// The address token in an interface's per-family attributes.
-fn token(families: &[AfSpecUnspec]) -> Option<Ipv6Addr> {
+fn token(families: &[AfSpecUnspec]) -> Option<Nid> {
     families
         .iter()
         .filter_map(|family| match family {
@@ -198,7 +200,9 @@ fn token(families: &[AfSpecUnspec]) -> Option<Ipv6Addr> {
         })
         .flatten()
         .find_map(|attribute| match attribute {
-            AfSpecInet6::Token(token) if !token.is_unspecified() => Some(*token),
+            AfSpecInet6::Token(token) if !token.is_unspecified() => {
+                Some(IlVector::from(*token).nid)
+            }
             _ => None,
         })
 }

@@ -44,10 +44,10 @@ impl Netlink {
     ///
     /// # Errors
     /// [`KernelError::Request`].
-    pub async fn token(&self, interface: u32) -> Result<Option<Ipv6Addr>, KernelError> {
+    pub async fn token(&self, interface: u32) -> Result<Option<Nid>, KernelError> {
         let mut found = self.handle.link().get().match_index(interface).execute();
         match found.try_next().await {
-            Ok(message) => Ok(message.and_then(|message| Link::from_message(&message).token)),
+            Ok(message) => Ok(message.and_then(|message| Link::from_message(&message)?.token)),
             Err(error) => Err(KernelError::Request {
                 what: format!("look up interface {interface}"),
                 source: io_error(error),

@@ -18,6 +18,9 @@ const GROUPS: [u32; 3] = [1, 3, 9];
 /// How many octets of events the kernel is asked to keep for us; it may grant less.
 const BUFFER: i32 = 1 << 20;
 
+/// More messages than the buffer holds.
+const MOST_QUEUED: usize = 1 << 16;
+
 /// Larger than any message that the kernel sends at once.
 const MESSAGE: usize = 64 * 1024;
 
@@ -41,6 +44,22 @@ impl Monitor {
             what: "a netlink socket for events",
             source,
         })
+    }
+
+    /// Forgets the events from before the loss: read after the snapshot, they would undo it.
+    fn discard_queued(&mut self) {
+        self.pending.clear();
+        // Bounded, for the case that they come as fast as they are read.
+        for _ in 0..MOST_QUEUED {
+            self.buffer.clear();
+            let received = self
+                .socket
+                .socket_ref()
+                .recv(&mut self.buffer, libc::MSG_DONTWAIT);
+            if received.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+                return;
+            }
+        }
     }
 
     fn subscribe() -> io::Result<Self> {
@@ -73,9 +92,8 @@ impl Monitor {
     pub async fn next(&mut self, netlink: &Netlink) -> Result<KernelEvent, KernelError> {
         loop {
             if self.behind {
-                // What is still queued is older than the snapshot, or comes again after it.
+                self.discard_queued();
                 let snapshot = netlink.snapshot().await?;
-                self.pending.clear();
                 self.behind = false;
                 return Ok(KernelEvent::Snapshot(snapshot));
             }
@@ -170,10 +188,11 @@ mod tests {
         assert_eq!(events.len(), 2);
     }
 
-    /// `RTM_NEWLINK` of an Ethernet interface that is up, with `IFLA_EVENT_NOTIFY_PEERS`.
+    /// `RTM_NEWLINK` of an Ethernet interface that is up, with `IFLA_MTU` and
+    /// `IFLA_EVENT_NOTIFY_PEERS`.
     fn announcement(index: u32) -> Vec<u8> {
         let mut message = Vec::new();
-        message.extend(40u32.to_ne_bytes());
+        message.extend(48u32.to_ne_bytes());
         message.extend(libc::RTM_NEWLINK.to_ne_bytes());
         message.extend([0; 10]);
         message.extend([0, 0]);
@@ -181,9 +200,11 @@ mod tests {
         message.extend(index.to_ne_bytes());
         message.extend((libc::IFF_UP as u32 | libc::IFF_LOWER_UP as u32).to_ne_bytes());
         message.extend([0; 4]);
-        message.extend(8u16.to_ne_bytes());
-        message.extend(44u16.to_ne_bytes());
-        message.extend(4u32.to_ne_bytes());
+        for (kind, value) in [(4u16, 1500u32), (44, 4)] {
+            message.extend(8u16.to_ne_bytes());
+            message.extend(kind.to_ne_bytes());
+            message.extend(value.to_ne_bytes());
+        }
         message
     }
 }

@@ -98,7 +98,7 @@ impl Netlink {
             .await
             .map_err(|error| refused("list the routes", error))?;
         Ok(Snapshot {
-            links,
+            links: links.into_iter().flatten().collect(),
             addresses: addresses.into_iter().flatten().collect(),
             default_routes: routes,
         })

@@ -173,7 +173,7 @@ impl Undo {
                 }
                 Setting::Sysctl { .. } => Ok(()),
                 Setting::Token { interface, value } => match netlink.interface(interface).await {
-                    Ok(index) => netlink.set_token(index, *value).await,
+                    Ok(index) => restore_token(netlink, index, *value).await,
                     Err(KernelError::NoInterface { .. }) => Ok(()),
                     Err(error) => Err(error),
                 },
@@ -203,6 +203,18 @@ impl Undo {
                 source,
             })
     }
+}
+
+/// Sets the token unless it is so already, which is refused where none could be set.
+async fn restore_token(
+    netlink: &Netlink,
+    interface: u32,
+    value: Option<Nid>,
+) -> Result<(), KernelError> {
+    if netlink.token(interface).await? == value {
+        return Ok(());
+    }
+    netlink.set_token(interface, value).await
 }
 
 impl Journal {

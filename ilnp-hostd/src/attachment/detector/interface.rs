@@ -33,7 +33,6 @@ pub(super) struct Interface {
     pub(super) surprise: Option<Instant>,
     /// When the last search started that an advertisement caused.
     pub(super) surprised: Option<Instant>,
-    pub(super) advertised_mtu: Option<u32>,
 }
 
 /// An address of the interface.
@@ -67,14 +66,16 @@ impl Interface {
             search: None,
             surprise: None,
             surprised: None,
-            advertised_mtu: None,
         }
     }
 
     /// The MTU for IPv6.
     pub(super) fn mtu(&self) -> u32 {
-        let advertised = self.advertised_mtu.filter(|mtu| *mtu >= LEAST_MTU);
-        advertised.map_or(self.link.mtu, |mtu| mtu.min(self.link.mtu))
+        self.routers
+            .values()
+            .filter_map(|router| router.mtu)
+            .filter(|mtu| *mtu >= LEAST_MTU)
+            .fold(self.link.mtu, u32::min)
     }
 
     /// The link changed.
@@ -86,7 +87,7 @@ impl Interface {
         actions: &mut VecDeque<Action>,
     ) {
         let before = std::mem::replace(&mut self.link, link);
-        let had_token = before.token.map(|token| IlVector::from(token).nid) == Some(config.nid);
+        let had_token = before.token == Some(config.nid);
         if self.used && had_token && self.lacks_token(config) {
             actions.push_back(self.preparation(config));
         }
@@ -94,8 +95,11 @@ impl Interface {
             self.carrier_lost = Some(now);
             self.search = None;
         }
-        let returned =
-            self.link.carrier && (!before.carrier || before.carrier_ups != self.link.carrier_ups);
+        let flapped = before
+            .carrier_ups
+            .zip(self.link.carrier_ups)
+            .is_some_and(|(before, now)| before != now);
+        let returned = self.link.carrier && (!before.carrier || flapped);
         if returned {
             self.carrier_lost = None;
             for router in self.routers.values_mut() {
@@ -283,7 +287,7 @@ impl Interface {
     }
 
     fn lacks_token(&self, config: &Config) -> bool {
-        self.link.token.map(|token| IlVector::from(token).nid) != Some(config.nid)
+        self.link.token != Some(config.nid)
     }
 
     fn preparation(&self, config: &Config) -> Action {

@@ -170,6 +170,11 @@ impl Detector {
 
     /// Takes over what the kernel has: what was missed, and what is no more.
     fn replace(&mut self, now: Instant, snapshot: Snapshot) {
+        for name in self.config.interfaces.iter().flatten() {
+            if !snapshot.links.iter().any(|link| link.name == *name) {
+                tracing::warn!("there is no interface {name} (yet): it is used when it appears");
+            }
+        }
         self.interfaces
             .retain(|index, _| snapshot.links.iter().any(|link| link.index == *index));
         for link in snapshot.links {

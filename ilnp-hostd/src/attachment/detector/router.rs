@@ -14,6 +14,8 @@ pub(super) struct Router {
     pub(super) default_until: Option<Instant>,
     /// What it advertises.
     pub(super) prefixes: BTreeMap<Locator, Prefix>,
+    /// The MTU that it advertises for the link.
+    pub(super) mtu: Option<u32>,
     /// It did not answer, or its link changed since it did.
     pub(super) doubted: bool,
     /// When it last advertised itself; `None` when that was before this daemon.
@@ -46,6 +48,7 @@ impl Router {
     ) -> BTreeSet<Locator> {
         self.heard = Some(now);
         self.doubted = false;
+        self.mtu = advertisement.mtu;
         self.default_until =
             (!advertisement.lifetime.is_zero()).then(|| now + advertisement.lifetime);
         let mut withdrawn = BTreeSet::new();

@@ -51,7 +51,11 @@ impl Interface {
         }
         entry.prefixes.retain(|prefix, _| !dropped.contains(prefix));
         self.lost.retain(|prefix, _| !carried.contains(prefix));
-        self.advertised_mtu = advertisement.mtu;
+        if !dropped.is_empty() && advertisement.mac.is_none() {
+            // Another router may have taken the address over, and the kernel was not told its MAC.
+            let interface = self.link.index;
+            actions.push_back(Action::RemoveNeighbour { interface, router });
+        }
         self.doubt_others(router, &carried);
         self.lose(now, dropped, actions);
         self.bury(now, actions);

@@ -87,7 +87,7 @@ impl World {
     }
 
     fn carrier(&mut self, carrier: bool) -> Vec<String> {
-        let carrier_ups = u32::from(carrier);
+        let carrier_ups = Some(1);
         self.link(Link {
             carrier,
             carrier_ups,
@@ -190,7 +190,7 @@ fn link(index: u32, name: &str) -> Link {
         ethernet: true,
         up: true,
         carrier: true,
-        carrier_ups: 1,
+        carrier_ups: Some(1),
         mtu: 1500,
         mac: Some([2, 0, 0, 0, 0, 9]),
         token: None,
@@ -240,6 +240,7 @@ fn advertisement(router: &str, prefixes: &str, lifetime: u64) -> Advertisement {
     Advertisement {
         router: router.parse().unwrap(),
         lifetime: Duration::from_secs(lifetime),
+        mac: Some([2, 0, 0, 0, 0, 1]),
         mtu: None,
         prefixes: prefixes.collect(),
     }
@@ -317,7 +318,7 @@ fn uses_only_the_interfaces_that_it_may() {
 
 #[test]
 fn a_token_that_is_there_is_not_set_again() {
-    let token = Some("::214:4fff:fe20:ee64".parse().unwrap());
+    let token = Some(NID.parse().unwrap());
     let mut world = World::new();
     world.link(Link {
         token,
@@ -385,7 +386,7 @@ fn every_hint_solicits() {
         // A flap that was too short for an event.
         |world: &mut World| {
             world.link(Link {
-                carrier_ups: 2,
+                carrier_ups: Some(2),
                 ..link(2, "eth0")
             })
         },
@@ -653,7 +654,7 @@ fn a_static_locator_needs_no_router_and_survives_advertisements() {
 
 #[test]
 fn after_a_start_the_default_gateway_is_the_router_until_one_is_heard() {
-    let token = Some("::214:4fff:fe20:ee64".parse().unwrap());
+    let token = Some(NID.parse().unwrap());
     let snapshot = Snapshot {
         links: vec![Link {
             token,

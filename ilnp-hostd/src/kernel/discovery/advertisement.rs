@@ -12,6 +12,8 @@ pub struct Advertisement {
     pub router: Ipv6Addr,
     /// For how long it is a default router; zero when it is none.
     pub lifetime: Duration,
+    /// The router's MAC address, when it tells it.
+    pub mac: Option<[u8; 6]>,
     /// The link's MTU, when it advertises one.
     pub mtu: Option<u32>,
     /// The /64 prefixes that a Locator can be made of, at most [`Advertisement::PREFIXES`].
@@ -53,6 +55,7 @@ pub enum InvalidAdvertisement {
 
 /// The type of a Router Advertisement.
 pub(super) const ROUTER_ADVERTISEMENT: u8 = 134;
+const OPTION_SOURCE_LINK_LAYER_ADDRESS: u8 = 1;
 const OPTION_PREFIX: u8 = 3;
 const OPTION_MTU: u8 = 5;
 const FLAG_AUTONOMOUS: u8 = 0x40;
@@ -88,6 +91,7 @@ impl Advertisement {
         let mut advertisement = Self {
             router: source,
             lifetime: Duration::from_secs(u16::from_be_bytes([high, low]).into()),
+            mac: None,
             mtu: None,
             prefixes: Vec::new(),
         };
@@ -112,6 +116,9 @@ impl Advertisement {
         match kind {
             OPTION_PREFIX if self.prefixes.len() < Self::PREFIXES => {
                 self.prefixes.extend(PrefixInformation::parse(option));
+            }
+            OPTION_SOURCE_LINK_LAYER_ADDRESS => {
+                self.mac = option.get(2..).and_then(|mac| mac.try_into().ok());
             }
             OPTION_MTU => {
                 if let [_, _, _, _, mtu @ ..] = option
@@ -199,6 +206,7 @@ mod tests {
         let found = parse(&message).unwrap();
         assert_eq!(found.lifetime, Duration::from_secs(1800));
         assert_eq!(found.mtu, Some(1400));
+        assert_eq!(found.mac, Some([2, 0, 0, 0, 0, 1]));
         let [first, second] = found.prefixes[..] else {
             panic!("{found:?}");
         };

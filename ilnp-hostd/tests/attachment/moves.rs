@@ -1,17 +1,15 @@
-//! Moves between sites with real routers (needs root).
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test that cannot go on fails, and its figures are for people"
-)]
-
-mod attachment_support;
+//! Moves between sites.
+#![expect(clippy::print_stdout, reason = "the figures are for people")]
 
 use std::time::{Duration, Instant};
 
-use attachment_support::{Host, Site, has, locators_that, only};
-use ilnp_core::node::LocatorHealth;
-use ilnp_hostd::attachment::{self, Attachments};
+use ilnp_core::id::Locator;
+use ilnp_core::node::{LinkEvent, LocalLocator, LocatorHealth};
+use ilnp_hostd::attachment::{self, AttachmentEvent, Attachments};
+
+use super::PATIENCE;
+use super::site::{Host, Site};
+use super::watch::Watch;
 
 const A: &str = "2001:db8:a::/64";
 const B: &str = "2001:db8:b::/64";
@@ -89,8 +87,18 @@ fn replugging(router_a: &str, router_b: &str) {
             }
             println!("{prefix} is alone after {:?}", plugged.elapsed());
         }
-        let routes = host.namespace.ip("-6 route show default");
-        assert_eq!(routes.lines().count(), 1, "{routes}");
+        // Nothing leads to the old site any more; the address stays for what is bound to it.
+        let routes = host.namespace.ip("-6 route show dev eth0");
+        assert_eq!(routes.matches("default").count(), 1, "{routes}");
+        assert!(!routes.contains("2001:db8:a::/64"), "{routes}");
+        let addresses = host.namespace.ip("-6 address show dev eth0");
+        let old = addresses
+            .lines()
+            .find(|line| line.contains("2001:db8:a:0:214:"));
+        assert!(
+            old.is_some_and(|line| line.contains("deprecated")),
+            "{addresses}"
+        );
         attachments.stop().await.unwrap();
     });
 }
@@ -219,10 +227,12 @@ fn an_announced_migration_is_followed_by_a_solicitation_within_5_ms() {
     let mut delays: Vec<_> = host.namespace.enter(async || {
         let mut attachments = Attachments::start(host.settings()).await.unwrap();
         locators_that(&mut attachments, "site A", only(A)).await;
+        let index = host.namespace.run("cat", &["/sys/class/net/eth0/ifindex"]);
+        let index = index.trim().parse().unwrap();
         let mut delays = Vec::new();
         for _ in 0..20 {
             tokio::time::sleep(Duration::from_millis(100)).await;
-            let watch = host.namespace.watch_solicitation();
+            let watch = Watch::open(index);
             watch.announce();
             delays.push(
                 tokio::task::spawn_blocking(move || watch.delay())
@@ -256,4 +266,42 @@ fn steady(text: &str) -> String {
             steady.join(" ") + "\n"
         })
         .collect()
+}
+
+/// Reads events until one tells of Locators that fit.
+async fn locators_that(
+    attachments: &mut Attachments,
+    what: &str,
+    mut fits: impl FnMut(&[LocalLocator]) -> bool,
+) -> Vec<LocalLocator> {
+    let mut seen = Vec::new();
+    let search = async {
+        loop {
+            let event = attachments.events.recv().await.expect("the task has ended");
+            seen.push(event.clone());
+            if let AttachmentEvent::Link(LinkEvent::Locators(locators)) = event
+                && fits(&locators)
+            {
+                return locators;
+            }
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, search).await;
+    found.unwrap_or_else(|_| panic!("waited in vain for {what}; seen: {seen:#?}"))
+}
+
+/// Whether the only Locator is this one, and works.
+fn only(prefix: &str) -> impl Fn(&[LocalLocator]) -> bool + use<> {
+    let prefix: Locator = prefix.parse().unwrap();
+    move |locators| matches!(locators, [one] if one.locator == prefix && one.health == LocatorHealth::Working)
+}
+
+/// Whether this Locator is there and works.
+fn has(prefix: &str) -> impl Fn(&[LocalLocator]) -> bool + use<> {
+    let prefix: Locator = prefix.parse().unwrap();
+    move |locators| {
+        locators
+            .iter()
+            .any(|one| one.locator == prefix && one.health == LocatorHealth::Working)
+    }
 }
