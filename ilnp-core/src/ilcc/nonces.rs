@@ -4,6 +4,15 @@ use rand::Rng;
 
 use crate::wire::{Nonce, NonceLength};
 
+/// Where a Linux router looks for the TCP data offset of a packet that is still to be segmented, as
+/// hosts and routers of one machine hand them to each other: it takes the 96-bit option for the
+/// TCP header, and compares with the link's MTU what the segments would be long. Were this octet
+/// random, three in sixteen sessions would get a Packet Too Big for every packet that fits.
+const DATA_OFFSET: usize = 8;
+/// 48 octets: the option's header with a TCP header with timestamps, which makes the sum right.
+/// The other 92 bits are random.
+const DATA_OFFSET_WORDS: u8 = 12;
+
 /// The proof that a packet carried the right Nonce.
 ///
 /// Only [`Nonces::verify`] and [`Nonces::bind`] make one, and everything that changes a
@@ -29,6 +38,7 @@ impl Nonces {
     pub fn fresh(length: NonceLength, random: &mut impl Rng) -> Self {
         let mut octets = [0; 12];
         random.fill_bytes(&mut octets);
+        octets[DATA_OFFSET] = octets[DATA_OFFSET] & 0x0f | DATA_OFFSET_WORDS << 4;
         let value = octets.get(..length.octets()).unwrap_or(&octets);
         let out = Nonce::from_slice(value).unwrap_or_else(|| unreachable!("4 or 12 octets"));
         Self { out, inward: None }
@@ -88,6 +98,22 @@ mod tests {
                 .collect();
             assert_eq!(seen.len(), 1000);
             assert!(seen.iter().all(|nonce| nonce.length() == length));
+        }
+    }
+
+    #[test]
+    fn routers_that_measure_unsegmented_packets_measure_right() {
+        let mut random = StdRng::from_seed([7; 32]);
+        for _ in 0..100 {
+            let nonce = Nonces::fresh(NonceLength::Long, &mut random).out();
+            // Next header, length, option type and option length stand before the Nonce.
+            let header: Vec<u8> = [6, 1, 0x8b, 12]
+                .iter()
+                .chain(nonce.as_slice())
+                .copied()
+                .collect();
+            let taken_for_tcp = usize::from(header[12] >> 4) * 4;
+            assert_eq!(taken_for_tcp, header.len() + 32);
         }
     }
 
