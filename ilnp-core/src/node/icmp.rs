@@ -9,6 +9,7 @@ use super::{ClassicFlow, Node};
 use crate::drop_reason::DropReason;
 use crate::id::HandlePrefix;
 use crate::ilcc::Id;
+use crate::ilcc::tentative::Tentative;
 use crate::time::Instant;
 use crate::wire::icmp_error::{ErrorInward, ErrorOutward, error_inward, error_outward};
 use crate::wire::{Headers, IcmpError, Packet, checksum, icmpv6};
@@ -128,13 +129,15 @@ impl Node {
         let destination = entry.remote.destination();
         let destination = destination.ok_or(DropReason::NoCorrespondent)?;
         entry.activity.sent = entry.activity.sent.max(now);
+        // The correspondent believes what quotes its packet as it sent it, the very first one too.
+        let claimed = entry.tentative().and_then(Tentative::claimed);
         let outward = ErrorOutward {
             source: own,
             destination,
             nonce: entry.nonces.out(),
             quoted_source: destination,
             quoted_destination: own,
-            quoted_nonce: entry.nonces.inward(),
+            quoted_nonce: entry.nonces.inward().or(claimed),
         };
         let translated = error_outward(packet, &outward)?;
         self.outputs.transmit.push_back(translated);

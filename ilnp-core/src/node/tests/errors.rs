@@ -117,6 +117,26 @@ fn an_error_of_a_correspondent_with_its_nonce_reaches_the_program() {
     );
 }
 
+/// The port is closed: the first packet of the session is the one that is answered by an error.
+#[test]
+fn an_error_about_the_first_packet_of_a_session_reaches_the_program() {
+    let (mut mobile, mut fixed) = strangers();
+    mobile.send(&udp((handle(MOBILE), handle(FIXED)), (4000, 5000)));
+    let first = mobile.transmitted();
+    fixed.receive(&first[0]);
+    let delivered = fixed.delivered();
+    fixed.send(&error(
+        (handle(FIXED), handle(MOBILE)),
+        UNREACHABLE,
+        &delivered[0],
+    ));
+    for packet in fixed.transmitted() {
+        mobile.receive(&packet);
+    }
+    assert_eq!(mobile.dropped(DropReason::IcmpUnmatched), 0);
+    assert_eq!(mobile.delivered().len(), 1);
+}
+
 #[test]
 fn an_error_with_a_wrong_checksum_is_refused() {
     let (mut mobile, _) = established();
