@@ -9,7 +9,6 @@ use super::{ClassicFlow, Node};
 use crate::drop_reason::DropReason;
 use crate::id::HandlePrefix;
 use crate::ilcc::Id;
-use crate::ilcc::tentative::Tentative;
 use crate::time::Instant;
 use crate::wire::icmp_error::{ErrorInward, ErrorOutward, error_inward, error_outward};
 use crate::wire::{Headers, IcmpError, Packet, checksum, icmpv6};
@@ -130,7 +129,7 @@ impl Node {
         let destination = destination.ok_or(DropReason::NoCorrespondent)?;
         entry.activity.sent = entry.activity.sent.max(now);
         // The correspondent believes what quotes its packet as it sent it, the very first one too.
-        let claimed = entry.tentative().and_then(Tentative::claimed);
+        let claimed = entry.tentative().and_then(|tentative| tentative.claimed);
         let outward = ErrorOutward {
             source: own,
             destination,
