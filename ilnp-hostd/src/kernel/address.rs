@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use netlink_packet_route::address::{
-    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, CacheInfo,
+    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol, CacheInfo,
 };
 use rtnetlink::AddressMessageBuilder;
 
@@ -71,6 +71,10 @@ impl Netlink {
         cache.ifa_valid = seconds(lifetime.valid).max(1);
         cache.ifa_preferred = seconds(lifetime.preferred).min(cache.ifa_valid);
         message.attributes.push(AddressAttribute::CacheInfo(cache));
+        if address.advertised {
+            let origin = AddressProtocol::RouterAnnouncement;
+            message.attributes.push(AddressAttribute::Protocol(origin));
+        }
         asked(request.execute().await, || {
             format!(
                 "change the lifetime of {} on interface {}",

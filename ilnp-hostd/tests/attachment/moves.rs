@@ -220,6 +220,85 @@ fn without_a_carrier_the_last_locator_leaves_and_goes() {
 }
 
 #[test]
+fn a_router_that_the_kernel_finds_dead_is_left() {
+    let mut a = Site::new("a", "2001:db8:a::", "fe80::a");
+    let host = Host::new(&a);
+    host.settle();
+    host.namespace.enter(async || {
+        let mut attachments = Attachments::start(host.settings()).await.unwrap();
+        locators_that(&mut attachments, "site A", only(A)).await;
+        a.silence();
+        // What the kernel comes to by itself after seconds, when traffic goes unanswered.
+        host.namespace
+            .ip("neighbour replace fe80::a dev eth0 nud failed");
+        locators_that(
+            &mut attachments,
+            "a leaving Locator",
+            |all| matches!(all, [one] if one.health == LocatorHealth::Leaving),
+        )
+        .await;
+        attachments.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn the_interface_of_the_handles_follows_the_links_mtu_and_mends_itself() {
+    let a = Site::new("a", "2001:db8:a::", "fe80::a");
+    let host = Host::new(&a);
+    host.settle();
+    host.namespace.enter(async || {
+        let mut attachments = Attachments::start(host.settings()).await.unwrap();
+        locators_that(&mut attachments, "site A", only(A)).await;
+        host.namespace.ip("link set eth0 mtu 1400");
+        locators_that(
+            &mut attachments,
+            "the new MTU",
+            |all| matches!(all, [one] if one.mtu == 1400),
+        )
+        .await;
+        let show = || host.namespace.ip("address show dev ilnp0");
+        eventually("the MTU less the Nonce", || show().contains("mtu 1384")).await;
+        host.namespace.ip("link set ilnp0 down");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!show().contains(",UP"), "an administrator's order is kept");
+        host.namespace.ip("link set ilnp0 up");
+        let handle = "fd69:6c6e:7000:2627:214:4fff:fe20:ee64/128";
+        eventually("the handle", || show().contains(handle)).await;
+        attachments.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn addresses_from_before_the_daemon_live_on() {
+    let mut a = Site::new("a", "2001:db8:a::", "fe80::a");
+    a.advertise("prefix 2001:db8:a::/64 { AdvValidLifetime 6; AdvPreferredLifetime 5; };");
+    let host = Host::new(&a);
+    host.settle();
+    let first = || {
+        let addresses = host
+            .namespace
+            .ip("-6 -oneline address show dev eth0 scope global");
+        let words = addresses
+            .lines()
+            .filter(|line| !line.contains(":214:4fff:fe20:ee64"))
+            .filter_map(|line| line.split_whitespace().nth(3));
+        words.map(String::from).next()
+    };
+    let before = first().unwrap();
+    host.namespace.enter(async || {
+        let mut attachments = Attachments::start(host.settings()).await.unwrap();
+        locators_that(&mut attachments, "site A", only(A)).await;
+        // Twice the lifetime, with an advertisement each second.
+        for _ in 0..12 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            attachments.hint();
+        }
+        assert_eq!(first(), Some(before));
+        attachments.stop().await.unwrap();
+    });
+}
+
+#[test]
 fn an_announced_migration_is_followed_by_a_solicitation_within_5_ms() {
     let a = Site::new("a", "2001:db8:a::", "fe80::a");
     let host = Host::new(&a);
@@ -288,6 +367,15 @@ async fn locators_that(
     };
     let found = tokio::time::timeout(PATIENCE, search).await;
     found.unwrap_or_else(|_| panic!("waited in vain for {what}; seen: {seen:#?}"))
+}
+
+/// Waits for what no event tells.
+async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Whether the only Locator is this one, and works.

@@ -1,0 +1,8 @@
+//! News as tables: what comes in, what is asked for, which Locators there are.
+
+mod addresses;
+mod anything;
+mod hints;
+mod moves;
+mod prefixes;
+mod world;
