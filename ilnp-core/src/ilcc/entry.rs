@@ -6,7 +6,7 @@ use crate::time::Instant;
 
 use super::nonces::Nonces;
 use super::remote_locators::RemoteLocators;
-use super::tentative::Tentative;
+use super::tentative::{Role, Tentative};
 
 /// How far a correspondent and this host have got.
 #[derive(Debug)]
@@ -162,6 +162,13 @@ impl Entry {
             State::Tentative(tentative) => Some(tentative),
             _ => None,
         }
+    }
+
+    /// Whether all that is known of it is what it says itself. Nobody is told of such sessions,
+    /// since anybody can begin as many as he likes.
+    pub fn is_unproved_stranger(&self) -> bool {
+        let role = self.tentative().map(|tentative| tentative.role);
+        !self.given && matches!(role, Some(Role::Responder(_)))
     }
 
     /// Notes that a packet from it was seen.

@@ -7,7 +7,7 @@
 
 use super::{ClassicFlow, DatapathUpdate, Event, Node};
 use crate::drop_reason::DropReason;
-use crate::id::Handle;
+use crate::id::{Handle, IlVector};
 use crate::ilcc::{Id, State};
 use crate::node::Due;
 use crate::time::Instant;
@@ -79,18 +79,15 @@ impl Node {
         now: Instant,
         handle: Handle,
         packet: &Packet,
-        transport: &Transport,
+        (protocol, transport): (u8, &Transport),
     ) -> bool {
-        let Ok(headers) = Headers::parse(&packet.octets) else {
-            return false;
-        };
-        let Some(flow) = self.classic.find(handle, headers.protocol, transport) else {
+        let Some(flow) = self.classic.find(handle, protocol, transport) else {
             return false;
         };
         self.classic.touch(now, &flow);
         let prefixes = Prefixes {
-            source: crate::id::IlVector::from(flow.local).locator,
-            destination: crate::id::IlVector::from(flow.remote).locator,
+            source: IlVector::from(flow.local).locator,
+            destination: IlVector::from(flow.remote).locator,
         };
         match classic(packet, &prefixes) {
             Ok(translated) => self.outputs.transmit.push_back(translated),

@@ -22,7 +22,7 @@ impl Node {
                 self.handle_fragment(now, &packet, &headers);
             }
             Ok(headers) => self.handle_whole(now, packet, &headers),
-            Err(reason) => self.outputs.drop(reason),
+            Err(reason) => self.outputs.unreadable(now, reason, &packet),
         }
     }
 
@@ -161,15 +161,28 @@ impl Node {
             let met = entry.tentative().is_some() || entry.state.is_proved();
             met && entry.remote.expects(source.locator)
         });
-        if at_source.is_none() && !starts_session(headers, &transport) {
-            return Err(match self.table.with_nid(source.nid).next() {
-                Some(_) => DropReason::NonceWrong,
-                None => DropReason::NonceUnknown,
-            });
+        if at_source.is_none() {
+            self.check_stranger(headers, &transport)?;
         }
         match self.respond(now, source, nonce)? {
             Some(id) => self.pass_unproved(now, id, source.locator, packet, headers),
             None => self.perhaps_restarted(now, source.locator, packet, headers),
+        }
+    }
+
+    /// Whether a packet from where nobody is expected may begin a session.
+    ///
+    /// The middle of a TCP connection may: after a restart its kernel answers with a reset, and the
+    /// other end need not wait for ever. But not when the identifier belongs to somebody who is
+    /// elsewhere (RFC 6744 §4).
+    fn check_stranger(&self, headers: &Headers, transport: &Transport) -> Result<(), DropReason> {
+        let known = self.table.with_nid(headers.source_vector().nid).next();
+        let middle =
+            matches!(transport, Transport::Tcp { flags, .. } if flags & (SYN | ACK) != SYN);
+        match known {
+            Some(_) if middle || !starts_session(headers, transport) => Err(DropReason::NonceWrong),
+            None if !starts_session(headers, transport) => Err(DropReason::NonceUnknown),
+            _ => Ok(()),
         }
     }
 

@@ -185,10 +185,12 @@ impl Node {
             self.aged.insert((since, id));
         }
         let (handle, label) = (entry.handle, entry.state.label());
+        let stranger = entry.is_unproved_stranger();
         if before.is_proved() && !entry.state.is_proved() {
             self.leave_path(id);
         }
-        if label != before.label() || matches!(before, State::Known { .. }) {
+        let news = label != before.label() || matches!(before, State::Known { .. });
+        if news && !stranger {
             self.outputs.event(Event::CorrespondentState {
                 handle,
                 state: label,
@@ -259,6 +261,7 @@ impl Node {
         let Some(entry) = self.table.remove(id) else {
             return;
         };
+        let stranger = entry.is_unproved_stranger();
         let Entry { handle, state, .. } = *entry;
         match &state {
             State::Tentative(tentative) => self.unproved.forget(id, tentative),
@@ -268,9 +271,11 @@ impl Node {
             State::Known { .. } | State::Established | State::Classic { .. } => {}
         }
         self.names.remove(&handle);
-        self.outputs.event(Event::CorrespondentState {
-            handle,
-            state: "gone",
-        });
+        if !stranger {
+            self.outputs.event(Event::CorrespondentState {
+                handle,
+                state: "gone",
+            });
+        }
     }
 }

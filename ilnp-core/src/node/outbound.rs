@@ -7,13 +7,31 @@ use crate::ilcc::tentative::{Outstanding, Role};
 use crate::ilcc::{Id, State};
 use crate::time::Instant;
 use crate::wire::translate::{Outward, outward};
-use crate::wire::{Headers, Packet, Transport, icmpv6, protocol};
+use crate::wire::{Headers, Packet, Transport, build, icmpv6, protocol};
 
 impl Node {
     /// A packet that a local program sent to a handle.
     pub fn handle_outbound(&mut self, now: Instant, packet: Packet) {
         if let Err(reason) = self.outbound(now, &packet) {
             self.outputs.drop(reason);
+            if reason == DropReason::NoCorrespondent {
+                self.refuse(&packet);
+            }
+        }
+    }
+
+    /// Tells a program that nothing is known of the handle that it sent to, so that it need not
+    /// wait. Errors are not answered with errors.
+    fn refuse(&mut self, packet: &Packet) {
+        const ADDRESS_UNREACHABLE: u8 = 3;
+        let headers = Headers::parse(&packet.octets);
+        let headers = headers.ok().filter(Headers::has_upper_header);
+        let transport = headers.map(|headers| headers.transport(&packet.octets));
+        if matches!(transport, None | Some(Transport::Icmp { .. })) {
+            return;
+        }
+        if let Ok(error) = build::unreachable(packet, ADDRESS_UNREACHABLE) {
+            self.outputs.deliver.push_back(error);
         }
     }
 
@@ -35,7 +53,7 @@ impl Node {
             // Neighbour Discovery and the like stay on their link, and Locator Updates are ours.
             return Err(DropReason::NotToHandle);
         }
-        if self.send_on_classic_flow(now, handle, packet, &transport) {
+        if self.send_on_classic_flow(now, handle, packet, (headers.protocol, &transport)) {
             return Ok(());
         }
         let id = self.table.find(handle).ok_or(DropReason::NoCorrespondent)?;
@@ -47,7 +65,7 @@ impl Node {
             return self.send_error(now, id, packet);
         }
         self.remember_outstanding(now, id, packet, &headers, &transport);
-        self.send(now, id, packet)
+        self.send(id, packet)
     }
 
     /// Begins a session with a correspondent that is only known, or whose refusal to speak ILNP is
@@ -91,12 +109,7 @@ impl Node {
     }
 
     /// Translates a packet and sends it from the preferred Locator to the best one that is known.
-    pub(super) fn send(
-        &mut self,
-        _now: Instant,
-        id: Id,
-        packet: &Packet,
-    ) -> Result<(), DropReason> {
+    fn send(&mut self, id: Id, packet: &Packet) -> Result<(), DropReason> {
         let entry = self.table.get(id).ok_or(DropReason::NoCorrespondent)?;
         let source = self.local.preferred().ok_or(DropReason::NoLocator)?;
         let destination = entry

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use pnet_packet::ipv6::Ipv6Packet;
+
 use super::bucket::{Bucket, Rate};
 use super::{DatapathUpdate, Event};
 use crate::drop_reason::DropReason;
@@ -61,6 +63,25 @@ impl Outputs {
                 destination: headers.destination_vector(),
                 protocol: headers.protocol,
                 ports: headers.transport(&packet.octets).ports(),
+            });
+        }
+    }
+
+    /// Counts a packet whose headers cannot be read. More than one Nonce is a failed authentication
+    /// (RFC 6744 §2) and reported.
+    pub(super) fn unreadable(&mut self, now: Instant, reason: DropReason, packet: &Packet) {
+        self.drop(reason);
+        let Some(header) = Ipv6Packet::new(&packet.octets) else {
+            return;
+        };
+        let reported = reason == DropReason::NonceRepeated;
+        if reported && self.security.take(now, self.security_rate) {
+            self.event(Event::Security {
+                reason,
+                source: header.get_source().into(),
+                destination: header.get_destination().into(),
+                protocol: header.get_next_header().0,
+                ports: None,
             });
         }
     }

@@ -30,7 +30,8 @@ impl Node {
         };
         entry.nonces = Nonces::restored(path.nonce_out, path.nonce_in);
         entry.remote = RemoteLocators::restored(now, &path);
-        entry.activity = activity;
+        entry.activity.sent = activity.sent.min(now);
+        entry.activity.heard = activity.heard.min(now);
         entry.in_path = true;
         entry.update = Default::default();
         self.set_state(id, State::Established);

@@ -2,11 +2,15 @@
 //!
 //! They look like all that leaves a host of ours: `IPv6 | Destination Options (Nonce) | rest`.
 
+use core::net::Ipv6Addr;
+
 use pnet_packet::ip::IpNextHeaderProtocol;
-use pnet_packet::ipv6::MutableIpv6Packet;
+use pnet_packet::ipv6::{Ipv6Packet, MutableIpv6Packet};
 
 use super::headers::IPV6_HEADER;
+use super::icmpv6 as message;
 use super::{Nonce, Packet, options, protocol};
+use crate::drop_reason::DropReason;
 use crate::id::IlVector;
 
 /// Hops that a packet may take: what Linux gives its own packets.
@@ -24,6 +28,22 @@ pub fn gratuitous(source: IlVector, destination: IlVector, nonce: &Nonce) -> Pac
     packet(source, destination, nonce, protocol::NO_NEXT_HEADER, &[])
 }
 
+/// What a host is told whose packet goes nowhere: Destination Unreachable with this code (RFC 4443
+/// §3.1), as if it came from the destination.
+///
+/// # Errors
+/// [`DropReason::Malformed`] when the packet has no IPv6 header.
+pub fn unreachable(about: &Packet, code: u8) -> Result<Packet, DropReason> {
+    let header = Ipv6Packet::new(&about.octets).ok_or(DropReason::Malformed)?;
+    let (source, destination) = (header.get_destination(), header.get_source());
+    let room = message::MAX_ERROR_PACKET - IPV6_HEADER - message::HEADER;
+    let quote = about.octets.get(..room).unwrap_or(&about.octets);
+    let mut error = vec![message::DESTINATION_UNREACHABLE, code, 0, 0, 0, 0, 0, 0];
+    error.extend_from_slice(quote);
+    let error = message::with_checksum(error, source, destination);
+    Ok(whole(source, destination, protocol::ICMPV6, &[&error]))
+}
+
 fn packet(
     source: IlVector,
     destination: IlVector,
@@ -34,17 +54,27 @@ fn packet(
     let header = options::nonce_header(upper, nonce);
     let room = usize::from(u16::MAX) - header.len();
     let payload = payload.get(..room).unwrap_or(payload);
-    let length = u16::try_from(header.len() + payload.len()).unwrap_or(u16::MAX);
+    whole(
+        source.address(),
+        destination.address(),
+        protocol::DESTINATION_OPTIONS,
+        &[&header, payload],
+    )
+}
+
+fn whole(source: Ipv6Addr, destination: Ipv6Addr, next: u8, payload: &[&[u8]]) -> Packet {
+    let length = payload.iter().map(|part| part.len()).sum::<usize>();
     let mut octets = vec![0; IPV6_HEADER];
     if let Some(mut ipv6) = MutableIpv6Packet::new(&mut octets) {
         ipv6.set_version(6);
-        ipv6.set_payload_length(length);
-        ipv6.set_next_header(IpNextHeaderProtocol(protocol::DESTINATION_OPTIONS));
+        ipv6.set_payload_length(u16::try_from(length).unwrap_or(u16::MAX));
+        ipv6.set_next_header(IpNextHeaderProtocol(next));
         ipv6.set_hop_limit(HOP_LIMIT);
-        ipv6.set_source(source.address());
-        ipv6.set_destination(destination.address());
+        ipv6.set_source(source);
+        ipv6.set_destination(destination);
     }
-    octets.extend_from_slice(&header);
-    octets.extend_from_slice(payload);
+    for part in payload {
+        octets.extend_from_slice(part);
+    }
     Packet::new(octets)
 }

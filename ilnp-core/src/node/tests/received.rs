@@ -282,3 +282,32 @@ fn a_gratuitous_packet_is_consumed() {
     assert!(fixed.delivered().is_empty());
     assert!(fixed.transmitted().is_empty());
 }
+
+#[test]
+fn two_nonces_in_a_packet_are_reported() {
+    let (mobile, mut fixed) = established();
+    let once = with_nonce(
+        &udp((handle(MOBILE), handle(FIXED)), (1, 2)),
+        A,
+        C,
+        forged(),
+    );
+    // A second Destination Options header with the right one, behind the first.
+    let header: Vec<u8> = [&[17, 1, 0x8b, 12], mobile.nonce_to(FIXED).as_slice()].concat();
+    let mut octets = once.octets.to_vec();
+    octets[40] = 60;
+    octets.splice(56..56, header);
+    octets[5] += 16;
+    fixed.receive(&Packet::new(octets));
+    untouched(&mut fixed, DropReason::NonceRepeated);
+    let reported = |event: &Event| {
+        matches!(
+            event,
+            Event::Security {
+                reason: DropReason::NonceRepeated,
+                ..
+            }
+        )
+    };
+    assert!(fixed.events().iter().any(reported));
+}

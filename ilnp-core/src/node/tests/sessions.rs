@@ -3,7 +3,8 @@
 use super::support::*;
 use crate::drop_reason::DropReason;
 use crate::id::{Handle, Nid};
-use crate::node::{DatapathUpdate, Event};
+use crate::node::DatapathUpdate;
+use crate::wire::Headers;
 
 const THERE: (Nid, Nid) = (MOBILE, FIXED);
 
@@ -136,11 +137,8 @@ fn an_unproved_session_is_forgotten() {
     fixed.receive(&with_nonce(&syn, A, C, forged()));
     fixed.wait(secs(31));
     assert_eq!(fixed.state(MOBILE), None);
-    let gone = Event::CorrespondentState {
-        handle: Handle::new(MOBILE),
-        state: "gone",
-    };
-    assert!(fixed.events().contains(&gone));
+    // Anybody could fill a log with these.
+    assert!(fixed.events().is_empty());
     assert_eq!(fixed.node.poll_timeout(), None);
 }
 
@@ -221,8 +219,24 @@ fn without_a_locator_nothing_is_sent() {
 #[test]
 fn packets_to_nobody_and_from_elsewhere_are_counted() {
     let mut fixed = Host::new(FIXED, &[C]);
-    fixed.send(&udp(back(), (1, 2)));
+    let lost = udp(back(), (1, 2));
+    fixed.send(&lost);
     assert_eq!(fixed.dropped(DropReason::NoCorrespondent), 1);
+    // The program is told.
+    let told = fixed.delivered();
+    let headers = Headers::parse(&told[0].octets).unwrap();
+    assert_eq!(
+        (headers.source, headers.destination),
+        (handle(MOBILE), handle(FIXED))
+    );
+    let message = headers.upper_layer(&told[0].octets);
+    assert_eq!(
+        (message[0], message[1], &message[8..]),
+        (1, 3, &lost.octets[..])
+    );
+    assert!(crate::wire::checksum::is_valid_icmpv6_packet(
+        &told[0], &headers
+    ));
     let foreign = "2001:db8::1".parse().unwrap();
     fixed.send(&udp((foreign, handle(MOBILE)), (1, 2)));
     fixed.send(&udp((handle(FIXED), foreign), (1, 2)));
