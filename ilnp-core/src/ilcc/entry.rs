@@ -86,6 +86,8 @@ pub struct Challenge {
     pub sent: Instant,
     /// How often it was sent.
     pub tries: u32,
+    /// Whether the correspondent's place refused our Nonce, as a node does that speaks no ILNP.
+    pub refused: bool,
 }
 
 /// A correspondent.

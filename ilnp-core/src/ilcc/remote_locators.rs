@@ -269,6 +269,12 @@ impl RemoteLocators {
         next.filter(|next| Some(*next) != self.destination)
     }
 
+    /// Whether the correspondent is expected at more than one Locator.
+    pub fn has_alternatives(&self) -> bool {
+        let mut expected = self.locators.iter().filter(|one| !one.is_former());
+        expected.nth(1).is_some()
+    }
+
     /// The candidate with this number, the destination being 0, wrapping around.
     pub fn candidate(&self, number: usize) -> Option<Locator> {
         let count = self.candidates().count();

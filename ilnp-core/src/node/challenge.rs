@@ -36,6 +36,7 @@ impl Node {
                 token,
                 sent: now,
                 tries: 0,
+                refused: false,
             })
         });
         let doubled = 1u32.checked_shl(asked.tries.saturating_sub(1));

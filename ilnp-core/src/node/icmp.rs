@@ -4,6 +4,10 @@
 //! know it; their errors are believed when they quote the Nonce that this host sends to the
 //! correspondent, which only somebody on the path has seen. Errors that quote too little to contain
 //! it are not believed; RFC 4443 §2.4(c) makes every node quote more.
+//!
+//! A Parameter Problem never downgrades an established session. But when it quotes our own Nonce,
+//! the correspondent may really have given up ILNP: it is challenged, and forgotten when it does not
+//! answer.
 
 use super::{ClassicFlow, Node};
 use crate::drop_reason::DropReason;
@@ -54,10 +58,13 @@ impl Node {
         let proved = self
             .table
             .find_where(source.nid, |entry| entry.state.is_proved());
+        let about = self.quoted_correspondent(&error);
         if sender.is_none() && proved.is_some() {
+            if let Some(about) = about.filter(|_| error.refused_nonce().is_some()) {
+                self.doubt(now, about);
+            }
             return Err(DropReason::IcmpForged);
         }
-        let about = self.quoted_correspondent(&error);
         let about = about.ok_or(DropReason::IcmpUnmatched)?;
         let entry = self.table.get_mut(about).ok_or(DropReason::IcmpUnmatched)?;
         let from_correspondent = entry.handle.nid == source.nid;

@@ -15,8 +15,11 @@
 use super::{Activity, DatapathUpdate, Due, Node};
 use crate::id::Handle;
 use crate::ilcc::tentative::Role;
-use crate::ilcc::{Id, State};
+use crate::ilcc::{Entry, Id, State};
 use crate::time::Instant;
+
+/// How often a correspondent is asked that is said to speak no ILNP.
+const DOUBTS: u32 = 3;
 
 impl Node {
     /// A packet with the right Nonce came in through the node.
@@ -31,17 +34,40 @@ impl Node {
         }
     }
 
-    /// Looks at a proved session again: soon when there is another Locator to try.
+    /// Looks at a proved session again: soon when it is doubted, or in use and there is another
+    /// Locator to try.
     pub(super) fn watch(&mut self, now: Instant, id: Id) {
+        let timers = &self.config.timers;
         let Some(entry) = self.table.get(id) else {
             return;
         };
-        let alternatives = entry.remote.candidates().nth(1).is_some();
-        let wait = match entry.state {
-            State::Established if alternatives => self.config.timers.stalled,
-            _ => self.config.timers.aged,
+        let used = now - entry.last_active() < timers.aged;
+        let wait = if is_doubted(entry) {
+            timers.challenge
+        } else if used && entry.remote.has_alternatives() {
+            timers.stalled
+        } else {
+            timers.aged
         };
         self.set_due(id, Due::Session, Some(now + wait));
+    }
+
+    /// Somebody on the path says that the correspondent speaks no ILNP: it is asked.
+    pub(super) fn doubt(&mut self, now: Instant, id: Id) {
+        let entry = self.table.get(id);
+        let Some(destination) = entry.and_then(|entry| entry.remote.destination()) else {
+            return;
+        };
+        self.challenge(now, id, destination);
+        let Some(entry) = self.table.get_mut(id) else {
+            return;
+        };
+        let Some(asked) = entry.challenge.as_mut() else {
+            return;
+        };
+        if !core::mem::replace(&mut asked.refused, true) {
+            self.watch(now, id);
+        }
     }
 
     /// The deadline of a session passed.
@@ -75,16 +101,8 @@ impl Node {
             entry.activity.sent = entry.activity.sent.max(sent.min(now));
             entry.activity.heard = entry.activity.heard.max(heard.min(now));
         }
-        let answered = |asked: &Instant| entry.activity.heard >= *asked;
-        if entry
-            .challenge
-            .as_ref()
-            .map(|asked| asked.sent)
-            .as_ref()
-            .is_some_and(answered)
-        {
-            entry.challenge = None;
-        }
+        let heard = entry.activity.heard;
+        entry.challenge.take_if(|asked| asked.sent <= heard);
         if !entry.state.is_proved() {
             return;
         }
@@ -116,6 +134,18 @@ impl Node {
         let Some(destination) = entry.remote.destination() else {
             return false;
         };
+        if is_doubted(entry) {
+            if entry
+                .challenge
+                .as_ref()
+                .is_some_and(|asked| asked.tries >= DOUBTS)
+            {
+                self.forget_session(now, id);
+                return true;
+            }
+            self.challenge(now, id, destination);
+            return false;
+        }
         let next = entry.remote.next_destination();
         let limit = next.map_or(aged, |_| stalled);
         let Activity { sent, heard } = entry.activity;
@@ -170,4 +200,9 @@ impl Node {
             self.fall_back(now, id, "silence");
         }
     }
+}
+
+/// Whether the correspondent's place refused our Nonce, and it has said nothing since.
+fn is_doubted(entry: &Entry) -> bool {
+    entry.challenge.as_ref().is_some_and(|asked| asked.refused)
 }

@@ -204,3 +204,35 @@ fn classic_correspondents_are_not_told_of_moves() {
     mobile.at(&[B]);
     assert!(mobile.transmitted().is_empty());
 }
+
+#[test]
+fn an_established_correspondent_that_gave_up_ilnp_is_asked_and_then_forgotten() {
+    let (mut mobile, _) = established();
+    for _ in 0..10 {
+        mobile.send(&syn());
+        for packet in mobile.transmitted() {
+            refuse(&mut mobile, &packet);
+        }
+        mobile.wait(secs(1));
+        for update in mobile.updates() {
+            if let DatapathUpdate::ReadActivity(handle) = update {
+                mobile.node.handle_activity(mobile.now, handle, None);
+            }
+        }
+    }
+    assert_eq!(mobile.state(FIXED), Some("classic"));
+    assert!(mobile.events().iter().any(is_fell_back));
+}
+
+#[test]
+fn an_established_correspondent_that_answers_is_kept_whatever_others_say() {
+    let (mut mobile, mut fixed) = established();
+    for _ in 0..10 {
+        mobile.send(&udp(there(), (1, 2)));
+        let sent = mobile.transmitted();
+        refuse(&mut mobile, &sent[0]);
+        exchange(&mut mobile, &mut fixed);
+        mobile.wait(secs(1));
+    }
+    assert_eq!(mobile.state(FIXED), Some("established"));
+}
