@@ -112,6 +112,15 @@ async fn a_move_takes_only_locators_of_this_host() {
     assert_eq!((code, done), (StatusCode::OK, json!({"schema": 1})));
     let (_, status) = call(&socket, get("/v1/status")).await;
     assert_eq!(status["ready"], false);
+
+    let (code, _) = call(
+        &socket,
+        post("/v1/move", r#"{"locator":"2001:db8:a::/64"}"#),
+    )
+    .await;
+    assert_eq!(code, StatusCode::OK, "what was given up can be had back");
+    let (_, status) = call(&socket, get("/v1/status")).await;
+    assert_eq!(status["ready"], true);
 }
 
 #[tokio::test]

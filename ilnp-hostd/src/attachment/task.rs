@@ -210,6 +210,28 @@ impl Task {
             .await;
         if let Err(error) = &result {
             tracing::warn!(%error, "{name} forms no addresses from our identifier. If the kernel is to take Router Advertisements there, set net.ipv6.conf.{name}.accept_ra to 1 (2 on a router) and router_solicitations to -1; otherwise give it addresses <prefix>:{}/64 yourself", self.settings.nid);
+            return Ok(());
+        }
+        self.form_addresses(interface).await
+    }
+
+    /// Forms addresses under the prefixes that the interface has addresses of already. With the token
+    /// set the kernel does so too, but only when a router advertises again, and routers may wait
+    /// three seconds before they do (RFC 4861 §6.2.6). It takes these addresses for its own then.
+    async fn form_addresses(&self, interface: u32) -> Result<(), KernelError> {
+        for known in self.netlink.snapshot().await?.addresses {
+            let prefix = IlVector::from(known.address).locator;
+            let fit = known.interface == interface
+                && known.advertised
+                && !known.temporary
+                && !known.deprecated
+                && known.prefix_length == 64
+                && prefix.is_usable();
+            let (true, Some(valid)) = (fit, known.valid) else {
+                continue;
+            };
+            let own = IlVector::new(self.settings.nid, prefix).address();
+            self.netlink.form_address(interface, own, valid).await?;
         }
         Ok(())
     }

@@ -161,13 +161,19 @@ impl Engine {
         order: MoveOrder,
         host: &mut impl Host,
     ) -> Result<(), String> {
-        let named = order.locator.iter().chain(&order.drop);
-        if let Some(locator) = views::foreign(&self.node, now, named) {
+        if let Some(locator) = views::foreign(&self.node, now, &order.drop) {
             return Err(format!("{locator} is none of this host's Locators"));
         }
+        let wanted = order.locator;
         host.look_around();
         self.handle(now, Input::Move(order), host);
-        Ok(())
+        // One that was given up before can be had back, so that only the node knows what it takes.
+        match wanted {
+            Some(locator) if !views::sends_from(&self.node, now, locator) => {
+                Err(format!("{locator} is none of this host's Locators"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn ping(

@@ -47,10 +47,18 @@ pub(super) fn locators(node: &Node, now: Instant, host: &impl Host) -> Vec<Local
 pub(super) fn foreign<'a>(
     node: &Node,
     now: Instant,
-    mut locators: impl Iterator<Item = &'a Locator>,
+    locators: &'a [Locator],
 ) -> Option<&'a Locator> {
     let own = node.locators(now);
-    locators.find(|&locator| own.iter().all(|own| own.locator != *locator))
+    locators
+        .iter()
+        .find(|&locator| own.iter().all(|own| own.locator != *locator))
+}
+
+/// Whether packets leave from this Locator.
+pub(super) fn sends_from(node: &Node, now: Instant, locator: Locator) -> bool {
+    let own = node.locators(now);
+    own.first().is_some_and(|first| first.locator == locator)
 }
 
 pub(super) fn correspondents(

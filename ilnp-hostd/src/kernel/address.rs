@@ -44,6 +44,39 @@ impl Netlink {
         })
     }
 
+    /// Gives an interface an address that a router could have advertised: it may be used while its
+    /// uniqueness is being checked (RFC 4429), and advertisements prolong it.
+    ///
+    /// # Errors
+    /// [`KernelError::Request`]; none when it is there already.
+    pub async fn form_address(
+        &self,
+        interface: u32,
+        address: Ipv6Addr,
+        valid: Duration,
+    ) -> Result<(), KernelError> {
+        let mut request = self.handle.address().add(interface, address.into(), 64);
+        let message = request.message_mut();
+        set_flags(
+            message,
+            AddressFlags::Optimistic | AddressFlags::Noprefixroute,
+        );
+        let mut cache = CacheInfo::default();
+        cache.ifa_valid = seconds(valid).max(1);
+        cache.ifa_preferred = cache.ifa_valid;
+        message.attributes.push(AddressAttribute::CacheInfo(cache));
+        match asked(request.execute().await, || {
+            format!("form address {address} on interface {interface}")
+        }) {
+            Err(KernelError::Request { source, .. })
+                if source.raw_os_error() == Some(libc::EEXIST) =>
+            {
+                Ok(())
+            }
+            formed => formed,
+        }
+    }
+
     /// Changes the lifetimes of an address.
     ///
     /// # Errors
