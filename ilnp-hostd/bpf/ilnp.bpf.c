@@ -23,17 +23,17 @@
 
 #define PAYLOAD_MOST 65535
 
-/* Sends the packet, which has an Ethernet header with room to be filled, out of a slot. */
+/* Sends the packet, which has room for an Ethernet header in front, out of a slot. A router is named,
+ * which saves the look-up of a route. A destination in the slot's own subnetwork is left to the
+ * kernel's routes: they know whether it is a neighbour, and packets that wait for a neighbour to be
+ * found need the route's destination entry. */
 static __always_inline int leave_by(const struct slot *slot, const struct address *destination)
 {
 	struct bpf_redir_neigh hop = { .nh_family = AF_INET6 };
 
-	if (destination->locator == slot->locator)
-		__builtin_memcpy(hop.ipv6_nh, destination, sizeof(*destination));
-	else if (slot->flags & SLOT_ROUTER)
-		__builtin_memcpy(hop.ipv6_nh, &slot->router, sizeof(slot->router));
-	else
+	if (!(slot->flags & SLOT_ROUTER) || destination->locator == slot->locator)
 		return bpf_redirect_neigh(slot->ifindex, NULL, 0, 0);
+	__builtin_memcpy(hop.ipv6_nh, &slot->router, sizeof(slot->router));
 	return bpf_redirect_neigh(slot->ifindex, &hop, sizeof(hop), 0);
 }
 

@@ -24,7 +24,7 @@ impl Namespace {
     ///
     /// # Errors
     /// [`LabError::Failed`] when `ip` refuses.
-    pub(crate) fn create(name: String) -> Result<Self, LabError> {
+    pub fn create(name: String) -> Result<Self, LabError> {
         process::run(Command::new("ip").args(["netns", "add", &name]), "")?;
         let namespace = Self { name };
         namespace.ip(&["link set lo up"])?;

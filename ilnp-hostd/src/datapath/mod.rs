@@ -10,6 +10,7 @@ mod layout;
 mod maps;
 mod pins;
 mod programs;
+mod qdisc;
 mod tun;
 
 use std::collections::BTreeSet;

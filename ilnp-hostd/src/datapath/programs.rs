@@ -17,6 +17,7 @@ use nix::net::if_::if_indextoname;
 
 use super::error::{DataPathError, errno};
 use super::pins::Pins;
+use super::qdisc;
 
 /// Which way programs are hooked to interfaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -145,16 +146,21 @@ impl Attachment {
         })
     }
 
-    /// Takes a filter off its interface, by whomever it was put there. TCX links need only their
-    /// pin removed.
+    /// Takes a filter off its interface, by whomever it was put there, and the queueing discipline
+    /// after the last one. TCX links need only their pin removed.
     pub(super) fn remove_filter(self) -> Result<(), DataPathError> {
         let Ok(name) = interface_name(self.interface) else {
             return Ok(());
         };
         let link = filter(&name, self.program)?;
-        match link.detach() {
-            Err(error) if matches!(errno(&error), Some(Errno::ENOENT | Errno::EINVAL)) => Ok(()),
-            result => result.map_err(DataPathError::failed_to("remove a filter")),
+        if let Err(error) = link.detach()
+            && !is_gone(errno(&error))
+        {
+            return Err(DataPathError::failed_to("remove a filter")(error));
+        }
+        match qdisc::remove_unused(self.interface) {
+            Err(error) if is_gone(errno(&error)) => Ok(()),
+            result => result.map_err(DataPathError::failed_to("remove a clsact qdisc")),
         }
     }
 }
@@ -277,10 +283,17 @@ fn filter(interface: &str, program: Program) -> Result<SchedClassifierLink, Data
     .map_err(DataPathError::failed_to("name a filter"))
 }
 
+/// Whether the kernel says that a filter, a discipline or their interface is not there.
+const fn is_gone(errno: Option<Errno>) -> bool {
+    matches!(errno, Some(Errno::ENOENT | Errno::EINVAL | Errno::ENODEV))
+}
+
 fn interface_name(index: u32) -> Result<String, DataPathError> {
     if_indextoname(index)
         .ok()
         .and_then(|name| name.into_string().ok())
+        // nix 0.31 takes the null pointer of a failure for a success.
+        .filter(|name| !name.is_empty())
         .ok_or(DataPathError::NoInterface(index))
 }
 
