@@ -208,7 +208,9 @@ impl Task {
             .netlink
             .set_token(interface, Some(self.settings.nid))
             .await;
-        if let Err(error) = &result {
+        if let Err(error) = &result
+            && !self.has_static_locator(interface).await?
+        {
             tracing::warn!(%error, "{name} forms no addresses from our identifier. If the kernel is to take Router Advertisements there, set net.ipv6.conf.{name}.accept_ra to 1 (2 on a router) and router_solicitations to -1; otherwise give it addresses <prefix>:{}/64 yourself", self.settings.nid);
             return Ok(());
         }
@@ -234,6 +236,15 @@ impl Task {
             self.netlink.form_address(interface, own, valid).await?;
         }
         Ok(())
+    }
+
+    /// Whether an interface was given an address with our identifier by hand.
+    async fn has_static_locator(&self, interface: u32) -> Result<bool, KernelError> {
+        let snapshot = self.netlink.snapshot().await?;
+        Ok(snapshot.addresses.iter().any(|address| {
+            let nid = IlVector::from(address.address).nid;
+            address.interface == interface && address.permanent && nid == self.settings.nid
+        }))
     }
 
     /// Sets the interface of the handles up anew when it comes up again, or loses its address. While

@@ -242,6 +242,25 @@ fn a_router_that_the_kernel_finds_dead_is_left() {
 }
 
 #[test]
+fn a_static_locator_works_where_no_advertisement_is_taken() {
+    let a = Site::new("a", "2001:db8:a::", "fe80::a");
+    let host = Host::new(&a);
+    host.settle();
+    host.namespace
+        .run("sysctl", &["-qw", "net.ipv6.conf.eth0.accept_ra=0"]);
+    let address = "2001:db8:a:0:214:4fff:fe20:ee64/64";
+    host.namespace
+        .ip(&format!("address add {address} dev eth0 nodad"));
+    host.namespace.enter(async || {
+        let mut attachments = Attachments::start(host.settings()).await.unwrap();
+        locators_that(&mut attachments, "the static Locator", only(A)).await;
+        attachments.stop().await.unwrap();
+    });
+    let addresses = host.namespace.ip("-6 address show dev eth0");
+    assert!(addresses.contains(address), "{addresses}");
+}
+
+#[test]
 fn the_interface_of_the_handles_follows_the_links_mtu_and_mends_itself() {
     let a = Site::new("a", "2001:db8:a::", "fe80::a");
     let host = Host::new(&a);

@@ -56,7 +56,7 @@ impl Interface {
             let interface = self.link.index;
             actions.push_back(Action::RemoveNeighbour { interface, router });
         }
-        self.doubt_others(router, &carried);
+        self.doubt_silent();
         self.lose(now, dropped, actions);
         self.bury(now, actions);
         for option in &advertisement.prefixes {
@@ -104,6 +104,7 @@ impl Interface {
     pub(super) fn take_step(&mut self, now: Instant, step: Step, actions: &mut VecDeque<Action>) {
         match step {
             Step::SolicitAndProbe => {
+                self.doubt_silent();
                 self.solicit(now, actions);
                 self.probe(actions);
             }
@@ -157,20 +158,21 @@ impl Interface {
         }
     }
 
-    /// After a hint, another router with other prefixes puts those that have not answered in doubt.
-    fn doubt_others(&mut self, router: Ipv6Addr, carried: &BTreeSet<Locator>) {
-        let Some(search) = self.search.as_ref().filter(|search| search.hinted) else {
+    /// After a hint, another router with other prefixes puts those in doubt that have not answered
+    /// when they are probed again. It could be beside them and only be the faster one.
+    fn doubt_silent(&mut self) {
+        let Some(search) = self.search.as_ref().filter(|search| search.was_repeated()) else {
             return;
         };
-        for silent in search.silent().filter(|silent| *silent != router) {
-            if let Some(other) = self.routers.get_mut(&silent)
-                && !carried.is_empty()
-                && other
+        for silent in search.silent() {
+            if let Some(router) = self.routers.get_mut(&silent)
+                && !search.seen.is_empty()
+                && router
                     .prefixes
                     .keys()
-                    .all(|prefix| !carried.contains(prefix))
+                    .all(|prefix| !search.seen.contains(prefix))
             {
-                other.doubted = true;
+                router.doubted = true;
             }
         }
     }

@@ -13,7 +13,7 @@ pub(super) struct Search {
     /// Something about the link hinted, so that a router's own advertisement that lacks a prefix
     /// tells that the prefix is gone. Otherwise an advertisement started the search: it may have been
     /// one of several that share the prefixes, and only what comes in answer counts.
-    pub(super) hinted: bool,
+    hinted: bool,
     /// A router advertised itself since.
     pub(super) advertised: bool,
     /// All prefixes that were advertised since.
@@ -95,6 +95,11 @@ impl Search {
             .iter()
             .filter(|(_, answered)| !**answered)
             .map(|(router, _)| *router)
+    }
+
+    /// Whether something about the link hinted, and the probes were sent for a second time.
+    pub(super) const fn was_repeated(&self) -> bool {
+        self.hinted && self.sent >= 2
     }
 
     /// Whether a hint that comes now is the one that started this search.
