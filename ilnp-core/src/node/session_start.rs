@@ -165,6 +165,7 @@ impl Node {
                 if let Some(entry) = self.table.get_mut(id) {
                     entry.remote.set_destination(source);
                 }
+                self.claim(id, nonce);
             }
             return Ok(Some(id));
         }
@@ -191,10 +192,15 @@ impl Node {
             entry.remote = RemoteLocators::met(now, source);
         }
         self.begin(now, id, Role::Responder(source));
+        self.claim(id, nonce);
+        Ok(Some(id))
+    }
+
+    /// Notes the Nonce of the packet that began a session.
+    fn claim(&mut self, id: Id, nonce: Nonce) {
         if let Some(tentative) = self.table.get_mut(id).and_then(Entry::tentative_mut) {
             tentative.claimed = Some(nonce);
         }
-        Ok(Some(id))
     }
 
     /// The unproved session of a stranger with this very Nonce, which moved while it began.
