@@ -4,10 +4,12 @@ use std::net::Ipv6Addr;
 
 use pnet_packet::ip::IpNextHeaderProtocol;
 use pnet_packet::ipv6::MutableIpv6Packet;
+use pnet_packet::tcp::{self, MutableTcpPacket};
 use pnet_packet::udp::{self, MutableUdpPacket};
 
 const IPV6_HEADER: usize = 40;
 const UDP_HEADER: usize = 8;
+const TCP_HEADER: usize = 20;
 /// The option that carries a Nonce (RFC 6744 §2).
 const NONCE_OPTION: u8 = 0x8b;
 
@@ -42,6 +44,38 @@ pub fn udp(source: Ipv6Addr, destination: Ipv6Addr, ports: (u16, u16), payload: 
     datagram.set_length(length);
     let checksum = udp::ipv6_checksum(&datagram.to_immutable(), &source, &destination);
     datagram.set_checksum(checksum);
+    octets
+}
+
+/// What a TCP segment without payload says.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment {
+    /// Source and destination port.
+    pub ports: (u16, u16),
+    /// The sequence number.
+    pub sequence: u32,
+    /// The acknowledgement number.
+    pub acknowledgement: u32,
+    /// The flags: see [`tcp_flags`](ilnp_core::wire::transport::tcp_flags).
+    pub flags: u8,
+}
+
+/// A TCP segment whose checksum is computed over these two addresses: over handles for ILNP.
+///
+/// # Panics
+/// Never: a header fits into the room for a header.
+pub fn tcp(source: Ipv6Addr, destination: Ipv6Addr, says: &Segment) -> Vec<u8> {
+    let mut octets = vec![0; TCP_HEADER];
+    let mut segment = MutableTcpPacket::new(&mut octets).expect("room for the header");
+    segment.set_source(says.ports.0);
+    segment.set_destination(says.ports.1);
+    segment.set_sequence(says.sequence);
+    segment.set_acknowledgement(says.acknowledgement);
+    segment.set_data_offset(5);
+    segment.set_flags(says.flags);
+    segment.set_window(u16::MAX);
+    let checksum = tcp::ipv6_checksum(&segment.to_immutable(), &source, &destination);
+    segment.set_checksum(checksum);
     octets
 }
 

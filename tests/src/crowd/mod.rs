@@ -5,7 +5,6 @@
 //! the host.
 
 mod peer;
-mod segment;
 
 use std::io;
 use std::time::{Duration, Instant};

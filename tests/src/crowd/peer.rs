@@ -4,9 +4,11 @@ use bytes::Bytes;
 use ilnp_core::id::{IlVector, Locator, Nid};
 use ilnp_core::wire::translate::{Outward, outward};
 use ilnp_core::wire::transport::tcp_flags::{ACK, SYN};
-use ilnp_core::wire::{Headers, LocatorUpdate, Nonce, Operation, Transport, build, protocol};
+use ilnp_core::wire::{
+    Headers, LocatorUpdate, Nonce, Operation, Packet, Transport, build, protocol,
+};
 
-use super::segment::Segment;
+use crate::packets::{self, Segment};
 use crate::scene::handle;
 
 const PORT: u16 = 40_000;
@@ -111,8 +113,7 @@ impl Peer {
         flags: u8,
     ) -> Option<Bytes> {
         let segment = Segment {
-            source_port: PORT,
-            destination_port: self.port,
+            ports: (PORT, self.port),
             sequence,
             acknowledgement,
             flags,
@@ -122,7 +123,10 @@ impl Peer {
             destination: *self.locators.first()?,
             nonce: self.nonce,
         };
-        let packet = segment.packet(handle(self.nid), handle(self.host.nid))?;
+        let (source, destination) = (handle(self.nid), handle(self.host.nid));
+        let octets = packets::tcp(source, destination, &segment);
+        let packet = packets::ipv6(source, destination, protocol::TCP, &octets);
+        let packet = Packet::new(packet);
         Some(outward(&packet, &way).ok()?.octets)
     }
 }

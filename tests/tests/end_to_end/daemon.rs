@@ -45,11 +45,11 @@ fn cleanup_leaves_nothing_behind() -> anyhow::Result<()> {
     let mut scene = Scene::start("cleanup")?;
     scene.talk()?.exchange(BOUND)?;
     scene.lab().daemon(MOBILE)?.0.kill();
-    let before = state(&scene)?;
+    let before = state(&mut scene)?;
     assert!(before.contains("ilnp0"), "{before}");
     run_daemon(&mut scene, MOBILE, &["--cleanup"])?;
-    let after = state(&scene)?;
-    for trace in ["ilnp", "fd69", "prog", "clsact"] {
+    let after = state(&mut scene)?;
+    for trace in ["ilnp0", "fd69", "ilnp_", "clsact", "layout"] {
         assert!(!after.contains(trace), "{trace} is left:\n{after}");
     }
     let token = "token :: dev eth0";
@@ -98,8 +98,15 @@ fn run_daemon(scene: &mut Scene, host: &str, arguments: &[&str]) -> anyhow::Resu
 }
 
 /// All that a daemon changes on a host.
-fn state(scene: &Scene) -> anyhow::Result<String> {
-    let show = "ip -o link; ip -o address; ip -6 route show table all; ip -6 rule; ip token; \
-                tc qdisc show; bpftool net show; ls -R /run/ilnp-lab/*/m/bpf";
-    session::output(scene.host(MOBILE)?.command("sh").args(["-c", show]))
+fn state(scene: &mut Scene) -> anyhow::Result<String> {
+    let pins = scene.lab().topology().run_directory().join("m/bpf");
+    let show = "ls /sys/class/net; ip -o address; ip -6 route show table all; ip -6 rule; \
+                ip token; tc qdisc show; bpftool net show; ls -R $0";
+    session::output(
+        scene
+            .host(MOBILE)?
+            .command("sh")
+            .args(["-c", show])
+            .arg(pins),
+    )
 }

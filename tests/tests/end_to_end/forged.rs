@@ -63,7 +63,9 @@ fn unusable_locator_updates_change_nothing() -> anyhow::Result<()> {
 fn forged_data_is_dropped() -> anyhow::Result<()> {
     let mut target = Target::start("forged-data")?;
     let datagram = target.datagram();
-    let wrong = packets::nonces(&[&WRONG], protocol::UDP, &datagram);
+    // In the middle of a connection: a first packet would be met as that of a restarted peer.
+    let segment = target.segment();
+    let wrong = packets::nonces(&[&WRONG], protocol::TCP, &segment);
     let packet = target.ipv6(protocol::DESTINATION_OPTIONS, &wrong);
     target.refuses(&packet, "nonce-wrong")?;
     let nonce = target.nonce;
@@ -100,12 +102,11 @@ fn handles_on_the_wire_are_dropped() -> anyhow::Result<()> {
 #[test]
 fn forged_errors_do_not_reach_the_session() -> anyhow::Result<()> {
     let mut target = Target::start("forged-errors")?;
-    let quoted = packets::ipv6(
-        target.host.address(),
-        target.peer.address(),
-        protocol::UDP,
-        &target.datagram(),
-    );
+    // Even somebody who has seen a packet of the host cannot speak for the correspondent.
+    let nonce = target.nonce_of_host;
+    let sent = packets::nonces(&[nonce.as_slice()], protocol::UDP, &target.datagram());
+    let (host, peer) = (target.host.address(), target.peer.address());
+    let quoted = packets::ipv6(host, peer, protocol::DESTINATION_OPTIONS, &sent);
     // Destination Unreachable, port unreachable.
     let mut message = vec![1, 4, 0, 0, 0, 0, 0, 0];
     message.extend_from_slice(&quoted);

@@ -64,7 +64,10 @@ fn sessions_go_on_over_ilnp() -> anyhow::Result<()> {
 fn sessions_die_over_plain_ipv6() -> anyhow::Result<()> {
     let seen = observe(&there_and_back("programs-ipv6"), Protocol::Ipv6)?;
     for session in seen.runs.iter().flat_map(|run| &run.sessions) {
-        assert!(!session.survived, "{:?} survived", session.program);
+        // Echoes are no session: each request may leave from another address.
+        if session.program != Program::Ping {
+            assert!(!session.survived, "{:?} survived", session.program);
+        }
     }
     Ok(())
 }

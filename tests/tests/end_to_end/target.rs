@@ -7,8 +7,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use experiments::measure::capture::Capture;
 use ilnp_core::id::{IlVector, Lifetime, Locator, Preference};
+use ilnp_core::wire::transport::tcp_flags;
 use ilnp_core::wire::{LocatorUpdate, Nonce, Record, checksum, protocol};
 use tests::inject::Injector;
+use tests::packets::Segment;
 use tests::scene::{self, MOBILE, PEER, Scene};
 use tests::session::Conversation;
 use tests::{judge, packets, session};
@@ -29,6 +31,8 @@ pub(crate) struct Target {
     pub(crate) host: IlVector,
     /// What the correspondent's packets carry.
     pub(crate) nonce: Nonce,
+    /// What the host's packets carry.
+    pub(crate) nonce_of_host: Nonce,
     capture: Capture,
 }
 
@@ -40,15 +44,19 @@ impl Target {
         let mut talk = scene.talk()?;
         talk.exchange(BOUND)?;
         let peer = IlVector::new(scene::nid(PEER), scene::locator("c"));
-        let nonce = nonce_of(&first.finish(), peer.address())?;
+        let host_vector = IlVector::new(scene::nid(MOBILE), scene::locator("a"));
+        let first = first.finish();
+        let nonce = nonce_of(&first, peer.address())?;
+        let nonce_of_host = nonce_of(&first, host_vector.address())?;
         let injector = Injector::open((scene.router("a")?, "lan"), (host, "eth0"))?;
         let capture = scene.capture(MOBILE, "forged")?;
         Ok(Self {
             talk,
             injector,
             peer,
-            host: IlVector::new(scene::nid(MOBILE), scene::locator("a")),
+            host: host_vector,
             nonce,
+            nonce_of_host,
             capture,
             scene,
         })
@@ -111,6 +119,18 @@ impl Target {
             next_header,
             payload,
         )
+    }
+
+    /// A reset of a connection, as the correspondent would send it.
+    pub(crate) fn segment(&self) -> Vec<u8> {
+        let (peer, host) = (scene::handle(self.peer.nid), scene::handle(self.host.nid));
+        let segment = Segment {
+            ports: (4000, 4000),
+            sequence: 1,
+            acknowledgement: 1,
+            flags: tcp_flags::RST | tcp_flags::ACK,
+        };
+        packets::tcp(peer, host, &segment)
     }
 
     /// A datagram of the correspondent's with a right checksum.
