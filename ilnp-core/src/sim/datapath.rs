@@ -336,6 +336,7 @@ fn is_fast(headers: &Headers, octets: &[u8]) -> bool {
     const FIRST: usize = 40;
     let lone = |field: &NonceField| field.alone && field.header.start == FIRST;
     let plain = headers.nonce.as_ref().is_none_or(lone);
-    let icmp = matches!(headers.transport(octets), Transport::Icmp { .. });
+    let icmp = matches!(headers.transport(octets), Transport::Icmp { .. })
+        || headers.fragment.is_some() && headers.protocol == protocol::ICMPV6;
     plain && !icmp && headers.protocol != protocol::NO_NEXT_HEADER
 }

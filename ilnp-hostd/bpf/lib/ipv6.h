@@ -52,8 +52,6 @@ struct fragment {
 	__be32 identification;
 };
 
-#define FRAGMENT_OFFSET bpf_htons(0xfff8)
-
 _Static_assert(sizeof(struct address) == 16, "an IPv6 address");
 _Static_assert(sizeof(struct ipv6) == 40, "an IPv6 header");
 _Static_assert(sizeof(struct fragment) == 8, "a Fragment header");

@@ -25,8 +25,8 @@ static __always_inline int echo_checksum(struct __sk_buff *skb, __u32 offset)
 }
 
 /* Whether the header `protocol` at `offset` can go by the fast path: UPPER_SLOW, UPPER_PLAIN, or
- * the offset of the ICMPv6 checksum to correct. The first fragment has the checksum; the later
- * ones need none. An extension header in a fragment may hide a Nonce, so it is slow. */
+ * the offset of the ICMPv6 checksum to correct. An extension header in a fragment may hide a Nonce,
+ * and ICMPv6 may be a Locator Update, of which the daemon needs every fragment: both are slow. */
 static __always_inline int classify_upper(struct __sk_buff *skb, __u32 offset, __u8 protocol)
 {
 	struct fragment fragment;
@@ -51,9 +51,6 @@ static __always_inline int classify_upper(struct __sk_buff *skb, __u32 offset, _
 		return UPPER_SLOW;
 	switch (fragment.next_header) {
 	case NEXT_ICMPV6:
-		if (fragment.offset_and_flags & FRAGMENT_OFFSET)
-			return UPPER_PLAIN;
-		return echo_checksum(skb, offset + sizeof(fragment));
 	case NEXT_HOP_BY_HOP:
 	case NEXT_ROUTING:
 	case NEXT_DESTINATION_OPTIONS:

@@ -319,8 +319,8 @@ fn is_fast(headers: &Headers, packet: &[u8], at: usize) -> bool {
     starts
         && match headers.protocol {
             HOP_BY_HOP | ROUTING | FRAGMENT | NO_NEXT | DESTINATION_OPTIONS => false,
-            ICMPV6 if headers.has_upper_header() => {
-                upper.len() >= 8 && matches!(upper[0], 128 | 129)
+            ICMPV6 => {
+                headers.fragment.is_none() && upper.len() >= 8 && matches!(upper[0], 128 | 129)
             }
             _ => true,
         }
