@@ -2,6 +2,7 @@
 //! and gathers what was seen.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::error::LabError;
@@ -16,6 +17,9 @@ use crate::workload::{self, Observed, Session};
 
 /// How long what is under way at the end may take to arrive.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// For how long after a move gaps are put down to it.
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// What was seen in one run. Times are on the clock of the run's lab.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +51,16 @@ pub struct Moved {
     pub updated: Option<Duration>,
     /// When the first acknowledgement of it came.
     pub acknowledged: Option<Duration>,
+}
+
+impl Moved {
+    /// The time in which a gap that begins is a gap that the move made: up to a second after the
+    /// new site could be used.
+    pub fn window(&self) -> Range<Duration> {
+        let ready = self.usable.unwrap_or(self.times.attached);
+        let last = ready.max(self.times.cut).max(self.times.attached);
+        self.times.begin()..last + SETTLING
+    }
 }
 
 /// A session and what was seen of it.

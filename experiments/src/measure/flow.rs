@@ -1,5 +1,6 @@
 //! One direction of a session: what was sent, what arrived, and when.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -107,38 +108,23 @@ impl Flow {
         Some([*delays.first()?, *median, *delays.last()?])
     }
 
-    /// The longest gap that touches the time from `begin` to `end`, with `end` the end of the
-    /// observation at the latest. A flow that is complete has no gap afterwards.
-    pub fn longest_gap(&self, begin: Duration, end: Duration) -> Option<Gap> {
-        let end = self.complete.map_or(end, |complete| complete.min(end));
-        let mut longest: Option<Gap> = None;
-        let mut last = begin;
-        let mut consider = |gap: Gap| {
-            if longest.is_none_or(|known| gap.length() > known.length()) {
-                longest = Some(gap);
-            }
-        };
-        for arrival in &self.arrivals {
-            if arrival.at >= begin {
-                consider(Gap {
-                    from: last,
-                    to: arrival.at,
-                    ended: true,
-                });
-            }
-            if arrival.at >= end {
-                return longest;
-            }
-            last = arrival.at;
-        }
-        if last < end {
-            consider(Gap {
-                from: last,
-                to: end,
-                ended: false,
-            });
-        }
-        longest
+    /// The longest gap that touches a window of time, of a flow that was observed until
+    /// `observed`. A flow that is complete has no gap afterwards.
+    pub fn longest_gap(&self, window: Range<Duration>, observed: Duration) -> Option<Gap> {
+        let observed = self.complete.map_or(observed, |at| at.min(observed));
+        let arrivals = self.arrivals.iter().map(|arrival| (arrival.at, true));
+        let ends = arrivals
+            .take_while(|(at, _)| *at < observed)
+            .chain([(observed, self.complete.is_some())]);
+        let mut last = None;
+        let gaps = ends.map(|(to, ended)| Gap {
+            from: last.replace(to).unwrap_or(window.start),
+            to,
+            ended,
+        });
+        gaps.skip_while(|gap| gap.to < window.start)
+            .take_while(|gap| gap.from < window.end)
+            .max_by_key(Gap::length)
     }
 
     /// The numbers that arrived, in ascending order.
@@ -186,28 +172,40 @@ mod tests {
     #[test]
     fn finds_the_longest_gap_in_a_window() {
         let flow = flow(Unit::Packets, &[(10, 0), (30, 1), (35, 2), (65, 3)]);
-        let gap = |begin: u32, end: u32| {
-            let gap = flow.longest_gap(MS * begin, MS * end).unwrap();
-            (gap.from.as_millis(), gap.to.as_millis(), gap.ended)
+        let gap = |begin: u32, end: u32, observed: u32| {
+            let gap = flow.longest_gap(MS * begin..MS * end, MS * observed);
+            gap.map(|gap| (gap.from.as_millis(), gap.to.as_millis(), gap.ended))
         };
         assert_eq!(
-            gap(0, 36),
-            (35, 65, true),
-            "a gap may reach out of the window"
+            gap(0, 36, 100),
+            Some((35, 65, true)),
+            "it may reach out of the window"
         );
-        assert_eq!(gap(15, 33), (10, 30, true), "at either side");
+        assert_eq!(gap(15, 33, 100), Some((10, 30, true)), "at either side");
+        assert_eq!(gap(36, 70, 100), Some((65, 100, false)), "silence is a gap");
         assert_eq!(
-            gap(40, 100),
-            (65, 100, false),
-            "silence at the end is a gap"
+            gap(36, 70, 60),
+            Some((35, 60, false)),
+            "as far as it was observed"
         );
+        assert_eq!(gap(80, 90, 70), None, "nothing was observed");
     }
 
     #[test]
     fn a_complete_flow_may_be_silent() {
         let mut flow = flow(Unit::Packets, &[(10, 0), (12, 1)]);
         flow.complete = Some(MS * 12);
-        assert_eq!(flow.longest_gap(MS * 5, MS * 100).unwrap().length(), MS * 5);
-        assert_eq!(flow.longest_gap(MS * 50, MS * 100), None);
+        let gap = |begin: u32| flow.longest_gap(MS * begin..MS * 100, MS * 100);
+        assert_eq!(gap(5).map(|gap| gap.length()), Some(MS * 5));
+        assert_eq!(gap(50), None);
+    }
+
+    #[test]
+    fn a_flow_without_arrivals_is_one_gap() {
+        let gap = flow(Unit::Packets, &[]).longest_gap(MS..MS * 50, MS * 100);
+        assert_eq!(
+            gap.map(|gap| (gap.length(), gap.ended)),
+            Some((MS * 99, false))
+        );
     }
 }

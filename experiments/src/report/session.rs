@@ -106,7 +106,7 @@ fn silent(flow: &Flow, run: &Run) -> Option<String> {
 
 impl FlowReport {
     fn new(flow: &Flow, run: &Run) -> Self {
-        let gap = flow.longest_gap(run.start, run.end);
+        let gap = flow.longest_gap(run.start..run.end, run.end);
         Self {
             from: flow.from.clone(),
             to: flow.to.clone(),
@@ -124,13 +124,12 @@ impl FlowReport {
     }
 }
 
-/// The longest gap of a flow between each move and the next.
+/// The longest gap of a flow around each move.
 fn move_gaps(flow: &Flow, run: &Run) -> Vec<Option<MoveGap>> {
-    let nexts = run.moves.iter().skip(1).map(|moved| moved.times.begin());
-    let windows = run.moves.iter().zip(nexts.chain([run.end]));
-    windows
-        .map(|(moved, end)| {
-            let gap = flow.longest_gap(moved.times.begin(), end)?;
+    run.moves
+        .iter()
+        .map(|moved| {
+            let gap = flow.longest_gap(moved.window(), run.end)?;
             let usable = moved.usable.filter(|_| gap.ended);
             Some(MoveGap {
                 gap_ms: length_ms(gap),

@@ -144,8 +144,7 @@ fn draw_overview(area: &Area<'_>, run: &Run, flow: &Flow) -> Drawn {
 
 fn draw_move(area: &Area<'_>, run: &Run, flow: &Flow, index: usize, moved: &Moved) -> Drawn {
     let begin = moved.times.begin();
-    let next = run.moves.get(index + 1).map(|next| next.times.begin());
-    let window = window(flow, moved, next.unwrap_or(run.end));
+    let window = window(flow, moved, run);
     let shown: Vec<(f64, f64)> = points(flow, begin)
         .into_iter()
         .filter(|point| window.contains(&point.0))
@@ -174,7 +173,7 @@ fn draw_move(area: &Area<'_>, run: &Run, flow: &Flow, index: usize, moved: &Move
         .light_line_style(WHITE)
         .label_style(("sans-serif", 13))
         .draw()?;
-    for mark in marks(run, moved, next.unwrap_or(run.end)) {
+    for mark in marks(run, moved) {
         let x = since(begin, mark.at);
         if window.contains(&x) {
             let top = numbers.start + (numbers.end - numbers.start) * mark.height;
@@ -198,16 +197,11 @@ struct Mark {
 }
 
 /// What happened because of a move.
-fn marks(run: &Run, moved: &Moved, end: Duration) -> Vec<Mark> {
+fn marks(run: &Run, moved: &Moved) -> Vec<Mark> {
     let mark = |at, color, height| Mark { at, color, height };
     let mut marks = vec![mark(moved.times.cut, CUT, 1.0)];
     marks.extend(moved.usable.map(|at| mark(at, USABLE, 0.95)));
-    let window = moved.times.begin()..end;
-    for update in run
-        .updates
-        .iter()
-        .filter(|update| window.contains(&update.at))
-    {
+    for update in &run.updates {
         marks.push(if update.acknowledgement {
             mark(update.at, ACKNOWLEDGEMENT, 0.75)
         } else {
@@ -218,9 +212,9 @@ fn marks(run: &Run, moved: &Moved, end: Duration) -> Vec<Mark> {
 }
 
 /// What is shown around a move: at least until the flow goes on, in milliseconds.
-fn window(flow: &Flow, moved: &Moved, end: Duration) -> Range<f64> {
+fn window(flow: &Flow, moved: &Moved, run: &Run) -> Range<f64> {
     let begin = moved.times.begin();
-    let gap = flow.longest_gap(begin, end);
+    let gap = flow.longest_gap(moved.window(), run.end);
     let resumed = gap.map_or(AFTER_MS.1, |gap| since(begin, gap.to) + BEFORE_MS);
     let cut = since(begin, moved.times.cut) + BEFORE_MS;
     -BEFORE_MS..resumed.max(cut).clamp(AFTER_MS.0, AFTER_MS.1.max(cut))
