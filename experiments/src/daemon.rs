@@ -167,10 +167,25 @@ impl Daemon {
     /// # Errors
     /// [`LabError::Failed`] when `ilnp` fails or says what is no JSON.
     pub fn status(&self, host: &Host) -> Result<serde_json::Value, LabError> {
+        self.ask(host, "status")
+    }
+
+    /// Writes what it knows into the folder of results: `HOST-counters.json` and
+    /// `HOST-correspondents.json`.
+    pub(crate) fn write_down(&self, host: &Host, out: &Path) -> Result<(), LabError> {
+        for verb in ["counters", "correspondents"] {
+            let file = out.join(format!("{}-{verb}.json", self.host));
+            std::fs::write(&file, format!("{:#}\n", self.ask(host, verb)?))
+                .doing(|| format!("write {}", file.display()))?;
+        }
+        Ok(())
+    }
+
+    fn ask(&self, host: &Host, verb: &str) -> Result<serde_json::Value, LabError> {
         let mut command = self.ilnp(host);
-        let output = process::run(command.args(["--json", "status"]), "")?;
+        let output = process::run(command.args(["--json", verb]), "")?;
         serde_json::from_slice(&output.stdout).map_err(|error| LabError::Failed {
-            command: "ilnp --json status".to_owned(),
+            command: format!("ilnp --json {verb}"),
             status: error.to_string(),
             output: String::from_utf8_lossy(&output.stdout).into_owned(),
         })

@@ -182,6 +182,15 @@ impl Lab {
         Ok(())
     }
 
+    /// Writes what every daemon knows into the folder of results.
+    pub(crate) fn write_down_daemons(&self) -> Result<(), LabError> {
+        for daemon in &self.daemons {
+            let host = self.topology.host(daemon.host())?;
+            daemon.write_down(host, self.out())?;
+        }
+        Ok(())
+    }
+
     /// The daemon of a host, with the host that it runs on.
     ///
     /// # Errors

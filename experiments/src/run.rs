@@ -113,6 +113,7 @@ pub fn run(
         .into_iter()
         .map(|session| session.finish())
         .collect::<Result<Vec<_>, _>>()?;
+    lab.write_down_daemons()?;
     let (moves, updates) = watch.finish(&lab, &times)?;
     let sessions = scenario.workloads.iter().cloned().zip(observed);
     Ok(Run {
