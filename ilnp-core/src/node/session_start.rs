@@ -203,7 +203,8 @@ impl Node {
         }
     }
 
-    /// The unproved session of a stranger with this very Nonce, which moved while it began.
+    /// The unproved session of a stranger with this very Nonce, which moved while it began. What is
+    /// known of a given correspondent is not given up for a Nonce that is not proved.
     fn moved_unproved(
         &mut self,
         now: Instant,
@@ -213,7 +214,7 @@ impl Node {
     ) -> Option<Id> {
         let id = self.table.find_where(nid, |entry| {
             let claimed = entry.tentative().and_then(|tentative| tentative.claimed);
-            claimed == Some(nonce)
+            !entry.given && claimed == Some(nonce)
         })?;
         let entry = self.table.get_mut(id)?;
         entry.remote = RemoteLocators::met(now, source);

@@ -272,3 +272,12 @@ fn a_stranger_that_moves_while_the_session_begins_keeps_its_handle() {
     connect(&mut mobile, &mut fixed);
     assert_eq!(fixed.node.table.len(), 1);
 }
+
+#[test]
+fn an_unproved_nonce_does_not_carry_a_known_correspondent_elsewhere() {
+    let (mut mobile, _) = strangers();
+    let packet = udp(back(), (4000, 5000));
+    mobile.receive(&with_nonce(&packet, C, A, forged()));
+    mobile.receive(&with_nonce(&packet, B, A, forged()));
+    assert_eq!(mobile.destination(FIXED), Some(C));
+}
