@@ -12,6 +12,8 @@ use crate::topology::{Host, Namespace};
 /// Enough of each packet for its headers and a Locator Update.
 const SNAPSHOT: &str = "256";
 const START: Duration = Duration::from_secs(5);
+/// On a busy machine packets wait for tcpdump, which drops them when it is ended.
+const SETTLE: Duration = Duration::from_millis(200);
 
 /// A running capture. It ends, with its file complete, when this is dropped.
 #[derive(Debug)]
@@ -65,8 +67,9 @@ impl Capture {
         Ok(Self { process, file })
     }
 
-    /// Ends the capture and returns its file.
+    /// Ends the capture and returns its file, when tcpdump had time to write what it saw.
     pub fn finish(mut self) -> PathBuf {
+        sleep(SETTLE);
         self.process.stop();
         self.file.clone()
     }

@@ -79,7 +79,8 @@ fn forged_data_is_dropped() -> anyhow::Result<()> {
     cut.truncate(10);
     let packet = target.ipv6(protocol::DESTINATION_OPTIONS, &cut);
     target.refuses(&packet, "malformed")?;
-    target.expect_unmoved()
+    // A wrong Nonce may be that of a correspondent that lost its state; it is asked, at a low rate.
+    target.expect_questions(1)
 }
 
 #[test]

@@ -74,13 +74,26 @@ impl Target {
     }
 
     /// Nothing was answered, nothing changed, and the session goes on.
-    pub(crate) fn expect_unmoved(mut self) -> anyhow::Result<()> {
+    pub(crate) fn expect_unmoved(self) -> anyhow::Result<()> {
+        self.expect_questions(0)
+    }
+
+    /// The same, but that the correspondent was asked so many times at most whether it still is
+    /// who it was.
+    pub(crate) fn expect_questions(mut self, most: usize) -> anyhow::Result<()> {
         let capture = self.capture.finish();
-        // Neighbour Discovery and MLD go on as ever.
-        let answers = format!(
-            "eth.src == {} && !(icmpv6.type >= 130 && icmpv6.type <= 143)",
-            mac(&self.scene)?
+        let ours = format!("eth.src == {}", mac(&self.scene)?);
+        let questions = format!(
+            "{ours} && icmpv6.type == 128 && ipv6.dst == {}",
+            self.peer.address()
         );
+        assert!(
+            judge::count(&capture, &questions)? <= most,
+            "{}",
+            capture.display()
+        );
+        // Neighbour Discovery and MLD go on as ever.
+        let answers = format!("{ours} && !(icmpv6.type >= 128 && icmpv6.type <= 143)");
         assert_eq!(
             judge::count(&capture, &answers)?,
             0,
