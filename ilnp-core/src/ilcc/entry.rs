@@ -65,6 +65,8 @@ pub struct UpdateProgress {
     pub last_sent: Instant,
     /// Whether it waits for its turn to be sent.
     pub queued: bool,
+    /// Whether an older update may still be under way by another path and arrive after this one.
+    pub overtaking: bool,
     /// Whether it is sent again as soon as a little time has passed since the last time.
     pub postponed: bool,
 }

@@ -9,7 +9,9 @@ use crate::time::Instant;
 impl Node {
     /// The Locators of this host, or their routers, changed.
     pub fn handle_link(&mut self, now: Instant, event: LinkEvent) {
-        let LinkEvent::Locators(given) = event;
+        let LinkEvent::Locators(mut given) = event;
+        let prefix = self.config.handle_prefix;
+        given.retain(|own| prefix.alias_of(own.locator).is_none());
         let before = self.own_locators();
         self.local.replace(given);
         self.locators_changed(now, &before, false);

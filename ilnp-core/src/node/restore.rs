@@ -34,6 +34,8 @@ impl Node {
         entry.activity.heard = activity.heard.min(now);
         entry.in_path = true;
         entry.update = Default::default();
+        // What the daemon before sent last may still be under way.
+        entry.update.overtaking = true;
         self.set_state(id, State::Established);
         self.watch(now, id);
         if self.updates.number() > 0 {

@@ -9,6 +9,9 @@
 //! * An acknowledgement names its body, since consecutive bodies differ. One of an older body means
 //!   that the correspondent may have applied the two in the wrong order: the present one is sent
 //!   again (RFC 6743 has no sequence numbers).
+//! * The acknowledgement of an older body may go to a Locator that is gone. So an update that
+//!   follows another within [`Timers::late`](super::Timers) is told once more when that time has
+//!   passed: it comes last then.
 //! * A host without a Locator says nothing: an update cannot be empty.
 
 use std::collections::VecDeque;
@@ -136,6 +139,7 @@ impl Node {
             return;
         }
         self.updates.next_burst = None;
+        let late = self.config.timers.late;
         for _ in 0..self.config.limits.update_burst {
             let Some(id) = self.updates.queue.pop_front() else {
                 return;
@@ -145,6 +149,8 @@ impl Node {
                 continue;
             };
             if core::mem::take(&mut entry.update.queued) && entry.state.is_proved() {
+                let before = entry.update;
+                entry.update.overtaking |= before.sent != 0 && now - before.last_sent < late;
                 entry.update.tries = 0;
                 entry.update.postponed = false;
                 entry.update.sent = number;
@@ -219,15 +225,19 @@ impl Node {
 
     /// The correspondent has not acknowledged in time.
     pub(super) fn handle_update_due(&mut self, now: Instant, id: Id) {
-        let Some(entry) = self.table.get(id) else {
+        let Some(entry) = self.table.get_mut(id) else {
             return;
         };
+        let once_more = !entry.update.is_awaited() && core::mem::take(&mut entry.update.overtaking);
+        if once_more {
+            entry.update.first_sent = now;
+        }
         let given_up = match entry.state {
             State::Established => false,
             State::Aged { .. } => entry.update.tries >= TRIES_WHEN_AGED,
             State::Known { .. } | State::Tentative(_) | State::Classic { .. } => true,
         };
-        if !entry.update.is_awaited() || given_up {
+        if !(entry.update.is_awaited() || once_more) || given_up {
             return;
         }
         if self.local.preferred().is_none() {
@@ -294,7 +304,8 @@ impl Node {
         progress.tries = 0;
         progress.postponed = false;
         let handle = entry.handle;
-        self.set_due(id, Due::Update, None);
+        let once_more = progress.overtaking.then(|| now + self.config.timers.late);
+        self.set_due(id, Due::Update, once_more);
         self.outputs.event(Event::UpdateAcknowledged {
             handle,
             after_us: u64::try_from(after.as_micros()).unwrap_or(u64::MAX),
