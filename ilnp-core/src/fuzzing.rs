@@ -8,6 +8,8 @@
     reason = "a panic is how a broken promise is told"
 )]
 
+mod node;
+
 use core::net::Ipv6Addr;
 use core::time::Duration;
 
@@ -21,6 +23,8 @@ use crate::wire::{
     Headers, IcmpError, LocatorUpdate, Nonce, Packet, Reassembler, checksum, icmpv6, protocol,
 };
 
+pub use node::node;
+
 /// A name below `fuzz/corpus/`, and the function that takes its files.
 pub type Target = (&'static str, fn(&[u8]));
 
@@ -31,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     ("icmp_error", icmp_error),
     ("translate", translate),
     ("reassembly", reassembly),
+    ("node", node),
 ];
 
 const HERE: IlVector = IlVector::new(

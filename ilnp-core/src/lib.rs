@@ -21,7 +21,7 @@ pub mod fuzzing;
 pub mod id;
 pub mod ilcc;
 pub mod node;
-#[cfg(any(test, feature = "sim"))]
+#[cfg(any(test, fuzzing, feature = "sim"))]
 pub mod sim;
 pub mod time;
 pub mod wire;

@@ -7,7 +7,6 @@
 //! | [`datapath`] | a model of what the BPF programs do |
 
 pub mod datapath;
-pub mod fuzz;
 mod host;
 mod internet;
 pub mod link;

@@ -12,9 +12,11 @@ mod handoff_soft;
 mod icmp;
 mod many_correspondents;
 mod one_way_udp;
+mod outage;
 
 mod restart;
 mod return_to_locator;
+mod schedules;
 
 mod session_start;
 mod simultaneous_moves;
