@@ -277,6 +277,11 @@ impl TentativeQueue {
         None
     }
 
+    /// All of them, the one that was not heard of for longest first.
+    pub fn iter(&self) -> impl Iterator<Item = Id> {
+        self.all.iter().map(|&(_, id)| id)
+    }
+
     /// The one that was not heard of for longest, and when it was.
     pub fn oldest(&self) -> Option<(Instant, Id)> {
         self.all.first().copied()

@@ -2,7 +2,7 @@
 
 use super::Node;
 use crate::drop_reason::DropReason;
-use crate::id::Locator;
+use crate::id::{IlVector, Locator};
 use crate::ilcc::tentative::{Answer, Role};
 use crate::ilcc::{Entry, Id, NonceVerified};
 use crate::time::Instant;
@@ -176,13 +176,17 @@ impl Node {
     /// other end need not wait for ever. But not when the identifier belongs to somebody who is
     /// elsewhere (RFC 6744 §4).
     fn check_stranger(&self, headers: &Headers, transport: &Transport) -> Result<(), DropReason> {
-        let known = self.table.with_nid(headers.source_vector().nid).next();
-        let middle =
-            matches!(transport, Transport::Tcp { flags, .. } if flags & (SYN | ACK) != SYN);
-        match known {
-            Some(_) if middle || !starts_session(headers, transport) => Err(DropReason::NonceWrong),
-            None if !starts_session(headers, transport) => Err(DropReason::NonceUnknown),
-            _ => Ok(()),
+        let IlVector { nid, locator } = headers.source_vector();
+        let known = self.table.with_nid(nid).next().is_some();
+        let here = |entry: &Entry| entry.remote.standing(locator).is_some();
+        let elsewhere = known && self.table.find_where(nid, here).is_none();
+        let middle = matches!(*transport, Transport::Tcp { flags, .. }
+            if flags & (SYN | ACK) != SYN);
+        let begins = starts_session(headers, transport) && !(middle && elsewhere);
+        match (begins, known) {
+            (true, _) => Ok(()),
+            (false, true) => Err(DropReason::NonceWrong),
+            (false, false) => Err(DropReason::NonceUnknown),
         }
     }
 

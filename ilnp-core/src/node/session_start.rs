@@ -105,14 +105,19 @@ impl Node {
     /// Adds a correspondent of which nothing is known, making room if there is somebody who can go.
     pub(super) fn add(&mut self, now: Instant, handle: Handle) -> Option<Id> {
         if self.table.len() >= self.config.limits.correspondents {
-            let learnt = |id: Id| self.table.get(id).is_some_and(|entry| !entry.given);
-            let oldest = self.aged.iter().map(|&(_, id)| id).find(|&id| learnt(id));
-            let oldest = oldest.or_else(|| self.unproved.oldest().map(|(_, id)| id));
-            self.remove(oldest?);
+            let oldest = self.oldest_learnt()?;
+            self.remove(oldest);
         }
         let nonces = Nonces::fresh(self.config.nonce_length, &mut self.random);
         let entry = Entry::new(now, handle, nonces, RemoteLocators::default());
         Some(self.table.insert(entry))
+    }
+
+    /// The correspondent that is the first to make room.
+    fn oldest_learnt(&self) -> Option<Id> {
+        let aged = self.aged.iter().map(|&(_, id)| id);
+        let learnt = |id: &Id| self.table.get(*id).is_some_and(|entry| !entry.given);
+        aged.chain(self.unproved.iter()).find(learnt)
     }
 
     /// Begins a session: with a fresh Nonce, and nothing known of the correspondent's.

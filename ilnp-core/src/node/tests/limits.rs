@@ -93,3 +93,20 @@ fn replies_with_the_same_seed_are_the_same() {
     };
     assert_eq!(run(), run());
 }
+
+#[test]
+fn a_flood_pushes_no_given_correspondent_out() {
+    let mut config = small();
+    config.limits.correspondents = 20;
+    let mut fixed = Host::with_config(config, &[C]);
+    fixed.knows(MOBILE, &[A]);
+    for n in 0..100 {
+        let nid = Nid::from_bits(0x2_0000_0000_0000 + n);
+        let nid = if n == 0 { MOBILE } else { nid };
+        let place = if n == 0 { A } else { site(0x1000 + n) };
+        let packet = udp((handle(nid), handle(FIXED)), (1, 2));
+        fixed.receive(&with_nonce(&packet, place, C, nonce_number(n)));
+    }
+    assert_eq!(fixed.node.table.len(), 20);
+    assert_eq!(fixed.destination(MOBILE), Some(A));
+}

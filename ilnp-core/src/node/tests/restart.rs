@@ -55,10 +55,20 @@ fn a_restarted_initiator_connects_again() {
 
 #[test]
 fn a_restarted_responder_is_met_again_by_the_data_that_goes_on() {
+    meets_again(|_| {});
+}
+
+#[test]
+fn so_is_one_that_knows_the_initiator_by_its_configuration() {
+    meets_again(|again| again.knows(MOBILE, &[A]));
+}
+
+fn meets_again(prepare: impl FnOnce(&mut Host)) {
     let (mut mobile, _) = established();
     let mut again = Host::new(FIXED, &[]);
     again.node = crate::node::Node::new(crate::node::Config::new(FIXED), [99; 32]);
     again.at(&[C]);
+    prepare(&mut again);
     again.flush();
     let data = tcp(there(), (1000, 80), (102, 501), ACK);
     mobile.send(&data);
