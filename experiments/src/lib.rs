@@ -1,5 +1,88 @@
 //! `ilnp-lab`: sites, links, hosts and moves in network namespaces, with real programs as
 //! workloads, and measurements of what a move costs them.
+//!
+//! A scenario says what there is and what happens ([`scenario`]):
+//!
+//! ```
+//! let scenario = experiments::scenario::parse(
+//!     r#"
+//! name = "one move"
+//! protocol = "both"           # plain IPv6 and then ILNP; or "ipv6", "ilnp"
+//! duration = "12s"            # from the moment at which every session is established
+//! seed = 1                    # of what chance there is in links
+//! captures = true             # a pcap for every interface of every host; the default
+//!
+//! [[site]]
+//! name = "a"
+//! prefixes = ["2001:db8:a::/64"]
+//!
+//! [[site]]
+//! name = "b"
+//! prefixes = ["2001:db8:b::/64"]
+//! router = "fe80::1"          # what hosts know it by; the default, at every site the same
+//! ra-interval = "200s"        # the default; solicitations are answered at once
+//! source-filter = true        # BCP 38, the default
+//! [site.link]                 # to the core; a perfect one unless something is said
+//! rate = "50mbit"
+//! delay = "12.5ms"            # one way
+//! jitter = "2ms"
+//! loss = "0.5%"
+//! duplication = "0.1%"
+//! reordering = "0.1%"
+//! locator-update-loss = "30%" # on top, for Locator Updates and acknowledgements alone
+//!
+//! [[host]]
+//! name = "mobile"
+//! site = "a"
+//! nid = "0214:4fff:fe20:ee64"
+//!
+//! [[host]]
+//! name = "fixed"
+//! site = "b"
+//! nid = "0216:6fff:fe22:ee66"
+//! ilnp = true                 # the default; false: no daemon in any run
+//! static = true               # its address is configured by hand
+//!
+//! [[move]]
+//! host = "mobile"
+//! at = "4s"
+//! to = "b"
+//! kind = "soft"               # or "hard", the default: the old prefix dies at once
+//! overlap = "2s"              # attached to both sites for so long
+//!
+//! [[workload]]
+//! program = "udp"             # numbered probes; also "tcp", "ssh", "ping", "iperf3"
+//! from = "mobile"             # who starts the session
+//! to = "fixed"
+//! interval = "1ms"
+//! direction = "both"          # or "out", "in"
+//!
+//! [[workload]]
+//! program = "curl"            # from nginx; both values are needed
+//! from = "mobile"
+//! to = "fixed"
+//! size = "20MB"
+//! speed = "2MB"               # a second
+//! "#,
+//!     "one-move.toml",
+//! )?;
+//! # Ok::<(), experiments::scenario::LoadError>(())
+//! ```
+//!
+//! [`run::run`] does it and [`report::Report`] judges it. Tests and benchmarks that want to act in
+//! between use a [`lab::Lab`] themselves.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`scenario`] | what a scenario says, and what is wrong with it |
+//! | [`topology`] | the network: namespaces, veth pairs, routers, hosts |
+//! | [`link`] | imperfect links, by the kernel or by a forwarder of the lab's own |
+//! | [`daemon`] | the daemons on the hosts |
+//! | [`lab`] | all of these at work, and the moves |
+//! | [`workload`] | sessions of real programs, and numbered probes |
+//! | [`measure`] | arrivals, address changes, Locator Updates |
+//! | [`run`] | a scenario from its start to its end |
+//! | [`report`] | table, JSON, CSV and time line |
 
 pub mod clock;
 pub mod daemon;

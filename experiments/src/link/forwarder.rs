@@ -9,19 +9,15 @@ use std::time::Instant as SystemInstant;
 use bytes::Bytes;
 use ilnp_core::sim::link::Link;
 use ilnp_core::time::Instant;
-use ilnp_core::wire::headers::Headers;
-use ilnp_core::wire::icmpv6::LOCATOR_UPDATE;
-use ilnp_core::wire::protocol;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::time::TimeSpec;
-use pnet::packet::Packet;
-use pnet::packet::ethernet::{EtherTypes, EthernetPacket};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 use super::packet_socket::{PacketSocket, VNET_HEADER};
 use super::{INNER, OUTER, conditions};
 use crate::error::{Doing, LabError};
+use crate::measure::updates::locator_update;
 use crate::scenario::LinkSettings;
 use crate::topology::Namespace;
 
@@ -183,13 +179,6 @@ impl Carrier {
 
 /// Whether a frame behind its virtio header is a Locator Update or its acknowledgement.
 fn is_locator_update(frame: &[u8]) -> bool {
-    let frame = frame.get(VNET_HEADER..).and_then(EthernetPacket::new);
-    let Some(frame) = frame.filter(|frame| frame.get_ethertype() == EtherTypes::Ipv6) else {
-        return false;
-    };
-    let packet = frame.payload();
-    Headers::parse(packet).is_ok_and(|headers| {
-        headers.protocol == protocol::ICMPV6
-            && headers.upper_layer(packet).first() == Some(&LOCATOR_UPDATE)
-    })
+    let frame = frame.get(VNET_HEADER..).unwrap_or_default();
+    locator_update(frame).is_some()
 }

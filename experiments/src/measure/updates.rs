@@ -72,10 +72,7 @@ pub fn read(file: &Path, clock: Clock) -> Result<Vec<Update>, LabError> {
 }
 
 fn parse(frame: &[u8], at: Duration) -> Option<Update> {
-    let frame = EthernetPacket::new(frame)?;
-    let packet = Some(frame.payload()).filter(|_| frame.get_ethertype() == EtherTypes::Ipv6)?;
-    let (headers, message) = icmpv6_message(packet)?;
-    let update = LocatorUpdate::parse(message).ok()?;
+    let (headers, update) = locator_update(frame)?;
     Some(Update {
         at,
         acknowledgement: update.operation() == Operation::Acknowledgement,
@@ -85,11 +82,14 @@ fn parse(frame: &[u8], at: Duration) -> Option<Update> {
     })
 }
 
-/// The ICMPv6 message in an IPv6 packet, when it is one.
-pub(crate) fn icmpv6_message(packet: &[u8]) -> Option<(Headers, &[u8])> {
+/// The Locator Update or acknowledgement in an Ethernet frame, when there is one.
+pub(crate) fn locator_update(frame: &[u8]) -> Option<(Headers, LocatorUpdate)> {
+    let frame = EthernetPacket::new(frame)?;
+    let packet = Some(frame.payload()).filter(|_| frame.get_ethertype() == EtherTypes::Ipv6)?;
     let headers = Headers::parse(packet).ok()?;
-    let message = headers.upper_layer(packet);
-    (headers.protocol == protocol::ICMPV6).then_some((headers, message))
+    let message = (headers.protocol == protocol::ICMPV6).then(|| headers.upper_layer(packet))?;
+    let update = LocatorUpdate::parse(message).ok()?;
+    Some((headers, update))
 }
 
 #[cfg(test)]

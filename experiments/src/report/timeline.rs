@@ -234,7 +234,6 @@ fn bounds(points: &[(f64, f64)]) -> Range<f64> {
 
 /// Arrivals as milliseconds since `start` and numbers.
 fn points(flow: &Flow, start: Duration) -> Vec<(f64, f64)> {
-    #[expect(clippy::cast_precision_loss, reason = "numbers stay far below 2^53")]
     let point = |number: u64, at| (since(start, at), number as f64);
     let arrivals = flow.arrivals.iter();
     arrivals
@@ -254,7 +253,6 @@ fn pieces(points: &[(f64, f64)], longest: f64) -> Vec<Vec<(f64, f64)>> {
         .collect()
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "plotters calls it so")]
 fn whole(value: &f64) -> String {
     format!("{value:.0}")
 }

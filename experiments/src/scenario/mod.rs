@@ -1,6 +1,6 @@
 //! What a scenario says: sites, links, hosts, moves and workloads.
 //!
-//! A scenario is a TOML file ([`load`]) or is made in code; [`Scenario::validate`] holds for both.
+//! A scenario is a TOML file ([`load()`]) or is made in code; [`Scenario::validate`] holds for both.
 
 use std::time::Duration;
 

@@ -67,10 +67,6 @@ fn to_text<S: Serializer>(
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "bounded far below 2^53 where it matters"
-)]
 fn thousands(value: impl Into<Option<u64>>) -> Option<f64> {
     value.into().map(|value| value as f64 / 1e3)
 }
@@ -172,10 +168,6 @@ pub(super) mod share {
         })
     }
 
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "serde passes fields by reference"
-    )]
     pub(in crate::scenario) fn serialize<S: Serializer>(
         value: &f64,
         serializer: S,

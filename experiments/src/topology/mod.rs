@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::{Doing, LabError};
+use crate::link::Impairment;
 use crate::process::Process;
 use crate::scenario::{Protocol, Scenario};
 
@@ -79,7 +80,7 @@ impl Drop for RunId {
 #[derive(Debug)]
 pub struct Topology {
     routers: Vec<Process>,
-    links: Vec<crate::link::Impairment>,
+    links: Vec<Impairment>,
     /// The hosts, in the order of the scenario.
     pub hosts: Vec<Host>,
     /// The sites, in the order of the scenario.
@@ -152,6 +153,11 @@ impl Topology {
     /// The namespace of the core router, which sees every packet between sites.
     pub fn core(&self) -> &Namespace {
         &self.core
+    }
+
+    /// The links that are not perfect.
+    pub fn links(&self) -> &[Impairment] {
+        &self.links
     }
 
     /// The folder for short-lived files of this run.
