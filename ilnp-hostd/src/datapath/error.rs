@@ -83,10 +83,15 @@ impl DataPathError {
     ) -> impl FnOnce(E) -> Self {
         move |source| match errno(&source) {
             Some(Errno::EPERM | Errno::EACCES) => Self::NotPermitted { what },
-            _ => Self::Kernel {
-                what,
-                source: Box::new(source),
-            },
+            _ => Self::refused(what, source),
+        }
+    }
+
+    /// The kernel's own words, for want of a better remedy.
+    pub(super) fn refused<E: Error + Send + Sync + 'static>(what: &'static str, source: E) -> Self {
+        Self::Kernel {
+            what,
+            source: Box::new(source),
         }
     }
 }

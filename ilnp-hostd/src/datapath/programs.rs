@@ -173,9 +173,7 @@ pub(super) struct Programs {
 impl Programs {
     pub(super) fn load(mut ebpf: Ebpf) -> Result<Self, DataPathError> {
         for program in Program::ALL {
-            classifier(&mut ebpf, program)?
-                .load()
-                .map_err(DataPathError::failed_to("load a BPF program"))?;
+            classifier(&mut ebpf, program)?.load().map_err(not_loaded)?;
         }
         Ok(Self { ebpf })
     }
@@ -262,6 +260,19 @@ impl Programs {
             _ => Verdict::Pass,
         };
         Ok(Trial { verdict, octets })
+    }
+}
+
+/// The verifier says `EACCES` when it refuses a program, which has nothing to do with capabilities.
+fn not_loaded(error: ProgramError) -> DataPathError {
+    let what = "load a BPF program";
+    match error {
+        ProgramError::LoadError { ref io_error, .. }
+            if io_error.raw_os_error() == Some(libc::EACCES) =>
+        {
+            DataPathError::refused(what, error)
+        }
+        error => DataPathError::failed_to(what)(error),
     }
 }
 

@@ -3,5 +3,6 @@
 
 mod pair;
 mod refusals;
+mod slow_path;
 mod takeover;
 mod traffic;

@@ -88,6 +88,11 @@ impl Pair {
         opened.err().context("it was not refused")
     }
 
+    /// Where both devices are read.
+    pub(crate) const fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
     /// Switches checksum and segmentation offload off.
     pub(crate) fn segment_early(&self) -> anyhow::Result<()> {
         for host in &self.hosts {

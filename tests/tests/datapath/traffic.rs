@@ -23,7 +23,7 @@ fn every_kind_of_packet_passes_without_a_daemon() -> anyhow::Result<()> {
         }
         pair.hosts.iter_mut().for_each(Host::abandon);
         let [one, two] = &pair.hosts;
-        stream(one, two)?;
+        stream(one, two, MEGABYTES)?;
         datagrams(one, two)?;
         echoes(one, two)?;
         for at in 0..2 {
@@ -43,19 +43,19 @@ fn packets_pass_with_every_offload_off() -> anyhow::Result<()> {
     pair.segment_early()?;
     pair.hosts.iter_mut().for_each(Host::abandon);
     let [one, two] = &pair.hosts;
-    stream(one, two)?;
+    stream(one, two, MEGABYTES)?;
     datagrams(one, two)?;
     echoes(one, two)
 }
 
 /// TCP, both ways; the segments are as large as the kernel likes them.
-fn stream(one: &Host, two: &Host) -> anyhow::Result<()> {
+pub(crate) fn stream(one: &Host, two: &Host, megabytes: usize) -> anyhow::Result<()> {
     let listener = two.listen()?;
     let mut near = one.connect(listener.local_addr()?)?;
     let (mut far, peer) = listener.accept()?;
     far.set_read_timeout(Some(PATIENCE))?;
     ensure!(peer.ip() == one.handle(), "it seems to come from {peer}");
-    let sent: Vec<u8> = (0..251).cycle().take(MEGABYTES << 20).collect();
+    let sent: Vec<u8> = (0..251).cycle().take(megabytes << 20).collect();
     let received = std::thread::scope(|scope| {
         scope.spawn(|| {
             near.write_all(&sent)
@@ -92,7 +92,7 @@ fn datagrams(one: &Host, two: &Host) -> anyhow::Result<()> {
 }
 
 /// ICMPv6 echoes, whole and in fragments.
-fn echoes(one: &Host, two: &Host) -> anyhow::Result<()> {
+pub(crate) fn echoes(one: &Host, two: &Host) -> anyhow::Result<()> {
     for size in ["56", "1436", "4000"] {
         let mut ping: Command = one.namespace.command("ping");
         ping.args(["-c", "3", "-i", "0.05", "-W", "2", "-s", size]);
