@@ -18,8 +18,8 @@ fn set_writing(pair: &mut Pair, session: &Session, writing: bool) {
 
 fn idle() -> (Pair, Session) {
     let mut pair = Pair::default();
-    let session = pair.world.connect(pair.mobile, pair.fixed, WRITE);
-    pair.world.run_for(SECOND);
+    let session = pair.world.connect(pair.mobile, pair.fixed, MS * 500);
+    pair.world.run_for(SECOND * 2);
     set_writing(&mut pair, &session, false);
     (pair, session)
 }
@@ -45,7 +45,11 @@ fn a_session_outlives_the_lifetime_of_the_locators_that_dns_gave() {
     set_writing(&mut pair, &session, false);
     pair.world.run_for(SECOND * 10);
     set_writing(&mut pair, &session, true);
-    assert!(pair.world.drive_until_flowing(&session, SECOND).is_some());
+    assert!(
+        pair.world
+            .drive_until_flowing(&session, SECOND * 2)
+            .is_some()
+    );
 }
 
 #[test]
@@ -53,7 +57,11 @@ fn an_idle_session_goes_on_after_an_hour() {
     let (mut pair, session) = idle();
     pair.world.run_for(SECOND * 3600);
     set_writing(&mut pair, &session, true);
-    assert!(pair.world.drive_until_flowing(&session, SECOND).is_some());
+    assert!(
+        pair.world
+            .drive_until_flowing(&session, SECOND * 2)
+            .is_some()
+    );
 }
 
 #[test]
@@ -81,7 +89,11 @@ fn an_idle_session_is_moved_too() {
     pair.world.move_to(pair.mobile, pair.b);
     pair.world.run_for(SECOND);
     set_writing(&mut pair, &session, true);
-    assert!(pair.world.drive_until_flowing(&session, SECOND).is_some());
+    assert!(
+        pair.world
+            .drive_until_flowing(&session, SECOND * 2)
+            .is_some()
+    );
 }
 
 #[test]

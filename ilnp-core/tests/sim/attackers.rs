@@ -64,10 +64,22 @@ impl Scene {
         assert!(world.longest_pause(&self.session) < MS * 80);
     }
 
-    /// The sequence number that the correspondent's kernel awaits, which an attacker may guess.
-    fn awaited(&self) -> u32 {
+    /// The sequence number that the correspondent's kernel awaits, which an attacker may guess: the
+    /// session is made to rest there.
+    fn awaited(&mut self) -> u32 {
+        self.set_writing(false);
+        self.pair.world.run_for(SECOND);
         let server = self.pair.world.server(&self.session).unwrap();
         server.received() + 1
+    }
+
+    fn set_writing(&mut self, writing: bool) {
+        for (id, sockets) in [self.session.client, self.session.server] {
+            self.pair.world.act(id, |host, now| {
+                let connection = host.stack.connection_mut(&sockets).unwrap();
+                connection.set_writing(now, writing);
+            });
+        }
     }
 
     fn nonce_of_mobile(&self) -> Nonce {
@@ -161,6 +173,7 @@ fn data_with_another_nonce_changes_nothing() {
         scene.pair.world.inject(forged);
         scene.pair.world.run_for(MS * 100);
     }
+    scene.set_writing(true);
     let world = &mut scene.pair.world;
     assert!(world.drive_until_flowing(&scene.session, SECOND).is_some());
 }
@@ -181,6 +194,7 @@ fn data_without_a_nonce_is_no_part_of_the_session() {
         payload: Bytes::new(),
     });
     scene.pair.world.inject(reset.emit());
+    scene.set_writing(true);
     let world = &mut scene.pair.world;
     assert!(world.drive_until_flowing(&scene.session, SECOND).is_some());
 }

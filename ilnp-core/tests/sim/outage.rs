@@ -14,7 +14,7 @@ use ilnp_core::sim::{Pair, Settings, Verdict};
 
 use super::support::*;
 
-const SEEDS: u64 = 11;
+const SEEDS: u64 = 9;
 const ROUND_TRIPS: [u64; 4] = [10, 50, 100, 200];
 const LOSSES: [u32; 4] = [0, 10, 30, 50];
 

@@ -47,7 +47,7 @@ fn every_session_survives_thirty_moves_with_a_third_of_the_updates_lost() {
 #[test]
 fn an_update_is_repeated_after_growing_times_until_it_is_acknowledged() {
     let mut pair = Pair::default();
-    pair.world.connect(pair.mobile, pair.fixed, WRITE);
+    pair.world.connect(pair.mobile, pair.fixed, SECOND);
     pair.world.run_for(SECOND);
     let capture = Capture::start(&mut pair.world);
     drop_first(&mut pair.world, 4, is_advertisement);
@@ -85,7 +85,7 @@ fn a_long_round_trip_delays_the_first_repetition() {
 #[test]
 fn repetitions_without_an_answer_are_bounded() {
     let mut pair = Pair::default();
-    pair.world.connect(pair.mobile, pair.fixed, WRITE);
+    pair.world.connect(pair.mobile, pair.fixed, SECOND);
     pair.world.run_for(SECOND);
     let capture = Capture::start(&mut pair.world);
     drop_first(&mut pair.world, usize::MAX, is_advertisement);
