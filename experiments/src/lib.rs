@@ -93,6 +93,7 @@ pub mod lab;
 pub mod link;
 pub mod measure;
 pub mod process;
+mod realtime;
 pub mod report;
 pub mod run;
 pub mod scenario;

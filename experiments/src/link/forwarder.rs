@@ -18,6 +18,7 @@ use super::packet_socket::{PacketSocket, VNET_HEADER};
 use super::{INNER, OUTER, conditions};
 use crate::error::{Doing, LabError};
 use crate::measure::updates::locator_update;
+use crate::realtime::prefer_this_thread;
 use crate::scenario::LinkSettings;
 use crate::topology::Namespace;
 
@@ -113,8 +114,7 @@ impl Carrier {
 
     /// Carries frames until the other end of `stopped` is closed.
     fn run(&mut self, stopped: &UnixStream) -> io::Result<()> {
-        // The kernel may wake threads 50 us late to save power; links are more punctual.
-        let _ = nix::sys::prctl::set_timerslack(1);
+        prefer_this_thread();
         while !self.wait(stopped)? {
             for way in 0..self.ways.len() {
                 self.take_in(way)?;

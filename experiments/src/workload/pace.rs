@@ -6,6 +6,7 @@ use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 use crate::error::{Doing, LabError};
+use crate::realtime::prefer_this_thread;
 
 /// A thread that does something at a steady pace until it is told to stop.
 #[derive(Debug)]
@@ -28,8 +29,7 @@ impl Pacer {
         let thread = std::thread::Builder::new()
             .name("lab-send".to_owned())
             .spawn(move || {
-                // The kernel may wake threads 50 us late to save power; probes are more punctual.
-                let _ = nix::sys::prctl::set_timerslack(1);
+                prefer_this_thread();
                 let mut due = Instant::now();
                 let mut number = 0;
                 while !stopped.load(Ordering::Relaxed) && send(number) {

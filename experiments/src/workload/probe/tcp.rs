@@ -10,6 +10,7 @@ use super::{Ends, LENGTH, Record, STOP, Settings, arrival, probe};
 use crate::clock::Clock;
 use crate::error::{Doing, LabError};
 use crate::measure::flow::{Flow, Unit};
+use crate::realtime::prefer_this_thread;
 use crate::workload::pace::Pacer;
 use crate::workload::{Observed, Session};
 
@@ -131,6 +132,7 @@ impl Way {
 }
 
 fn receive(socket: &mut TcpStream, record: &Record, clock: Clock) -> io::Result<()> {
+    prefer_this_thread();
     let mut buffer = [0; LENGTH];
     let mut filled = 0;
     while !record.is_stopped() {

@@ -11,6 +11,7 @@ use super::{Ends, LENGTH, Record, STOP, Settings, arrival, probe};
 use crate::clock::Clock;
 use crate::error::{Doing, LabError};
 use crate::measure::flow::{Flow, Unit};
+use crate::realtime::prefer_this_thread;
 use crate::workload::pace::Pacer;
 use crate::workload::{Observed, Session};
 
@@ -162,6 +163,7 @@ impl Drop for Way {
 }
 
 fn receive(socket: &UdpSocket, record: &Record, clock: Clock) {
+    prefer_this_thread();
     let mut buffer = [0; LENGTH + 1];
     while !record.is_stopped() {
         // Errors are time limits and what ICMP told about packets sent: neither ends the flow.
