@@ -138,3 +138,18 @@ fn a_boot_changes_the_nonces() {
     let after = nonce(&capture.of(pair.world.host(pair.mobile))[0]);
     assert_ne!(before, after);
 }
+
+#[test]
+fn a_daemon_that_starts_in_the_middle_of_a_move_has_the_last_word() {
+    let (mut pair, session) = flowing();
+    // The update that the daemon before sent from site b arrives after that of the new one.
+    pair.world.attach(pair.mobile, pair.b);
+    pair.world.move_to(pair.mobile, pair.a);
+    pair.world.act(pair.mobile, |host, now| {
+        host.kill_daemon();
+        host.start_daemon(now);
+    });
+    pair.world.run_for(SECOND * 3);
+    let took = pair.world.drive_until_flowing(&session, SECOND * 3);
+    assert!(took.is_some());
+}

@@ -151,3 +151,26 @@ fn changes_that_follow_each_other_at_once_share_an_update() {
     let [a, ..] = locators(&mut pair);
     assert_eq!(listed(&sent.last().unwrap().update().unwrap()), [a]);
 }
+
+#[test]
+fn a_mover_that_only_listens_is_found_again_after_an_update_overtook_another() {
+    let mut pair = Pair::default();
+    pair.world.introduce(pair.fixed, pair.mobile);
+    let there = pair.world.stream(pair.fixed, pair.mobile, MS);
+    pair.world.run_for(SECOND * 2);
+    let [_, b, ..] = locators(&mut pair);
+    // The way from site b is slow, and its acknowledgement finds nobody there.
+    pair.world.filter(move |_, octets| match update(octets) {
+        Some(update) if listed(&update) == [b] && is_advertisement(octets) => {
+            Verdict::Delay(MS * 300)
+        }
+        _ => Verdict::Pass,
+    });
+    pair.world.move_to(pair.mobile, pair.b);
+    pair.world.run_for(MS * 30);
+    pair.world.move_to(pair.mobile, pair.a);
+    pair.world.run_for(SECOND * 2);
+    pair.world.restart_pause(&there);
+    pair.world.run_for(SECOND);
+    assert!(pair.world.stream_pause(&there) <= MS * 2);
+}
