@@ -266,7 +266,8 @@ pub(super) fn correspondent(nid: Nid, locator: Locator) -> String {
     // Writing to a string does not fail.
     let _ = write!(
         text,
-        "\n[[correspondent]]\nname = \"{nid}.bench\"\nnid = \"{nid}\"\nlocators = [\"{locator}\"]\n"
+        "\n[[correspondent]]\nname = \"n{:x}.bench\"\nnid = \"{nid}\"\nlocators = [\"{locator}\"]\n",
+        nid.bits()
     );
     text
 }
