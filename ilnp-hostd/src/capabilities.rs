@@ -36,7 +36,7 @@ pub enum CapabilityError {
         purpose: &'static str,
     },
     /// The kernel refused to show or change the capabilities.
-    #[error("cannot {action}: {source}")]
+    #[error("cannot {action}")]
     Kernel {
         /// What was tried.
         action: &'static str,
@@ -44,7 +44,7 @@ pub enum CapabilityError {
         source: caps::errors::CapsError,
     },
     /// The kernel refused `PR_SET_NO_NEW_PRIVS`.
-    #[error("cannot give up new privileges: {0}")]
+    #[error("cannot give up new privileges")]
     NoNewPrivileges(#[from] nix::Error),
 }
 

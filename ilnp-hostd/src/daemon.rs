@@ -15,6 +15,7 @@ use crate::attachment::{self, Attachments, Settings};
 use crate::config::Config;
 use crate::datapath::{DataPath, DataPathConfig};
 use crate::driver::{About, Driver, Engine, KernelHost, Sources};
+use crate::explain::explain;
 use crate::identity::{self, Fingerprint, Origin};
 use crate::record::Recorder;
 use crate::{capabilities, clock};
@@ -143,15 +144,20 @@ async fn set_up(
 ) -> anyhow::Result<Driver> {
     let (data_path, tun, restored) = DataPath::open(&data_path_config(config, nid))?;
     let taken_over = !restored.is_empty();
-    let driver = match Attachments::start(attachment_settings(config, nid)).await {
-        Ok(attachments) => {
-            let host = KernelHost::new(data_path, tun, attachments);
-            Driver::new(engine, host, sources, config.clone(), restored)
-        }
-        Err(error) => Err(error.into()),
-    };
-    if driver.is_err() && !taken_over {
-        undo(config, nid).await?;
+    let driver = async move {
+        let attachments = Attachments::start(attachment_settings(config, nid)).await?;
+        let host = KernelHost::new(data_path, tun, attachments);
+        Driver::new(engine, host, sources, config.clone(), restored)
+    }
+    .await;
+    if driver.is_err()
+        && !taken_over
+        && let Err(error) = undo(config, nid).await
+    {
+        tracing::error!(
+            error = explain(&error),
+            "something is left behind: run `ilnp-hostd --cleanup`"
+        );
     }
     driver
 }
@@ -237,6 +243,7 @@ fn reloads(path: &Path) -> anyhow::Result<mpsc::Receiver<Config>> {
                     }
                 }
                 Err(error) => {
+                    let error = explain(&error.into());
                     tracing::error!("the configuration stays as it was:\n{error}");
                 }
             }

@@ -27,7 +27,7 @@ const FILE_NAME: &str = "identity.json";
 #[non_exhaustive]
 pub enum IdentityError {
     /// The directory or the file cannot be read or written.
-    #[error("cannot {action} {}: {source}; check state-dir in the configuration", path.display())]
+    #[error("cannot {action} {} (see state-dir in the configuration)", path.display())]
     File {
         /// What was tried.
         action: &'static str,

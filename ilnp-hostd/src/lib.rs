@@ -14,6 +14,7 @@
 //! | [`daemon`] | from start to stop |
 //! | [`datapath`] | the programs and tables in the kernel, and the TUN device |
 //! | [`driver`] | the task that owns the node |
+//! | [`explain`](mod@explain) | errors as one line for people |
 //! | [`identity`] | who this node is |
 //! | [`kernel`] | links, addresses, routes and neighbour discovery |
 //! | [`record`] | recordings of everything that a node was told |
@@ -27,6 +28,7 @@ pub mod config;
 pub mod daemon;
 pub mod datapath;
 pub mod driver;
+pub mod explain;
 pub mod identity;
 pub mod kernel;
 pub mod record;

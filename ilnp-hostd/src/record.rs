@@ -51,7 +51,7 @@ pub enum ReadError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// A line is not what a recorder writes.
-    #[error("line {number}: {source}")]
+    #[error("line {number} is not what a recorder writes")]
     Line {
         /// Which, counted from 1.
         number: usize,

@@ -30,7 +30,7 @@ pub enum SocketError {
     #[error("{} is there and is no socket: remove it, or change control-socket", .0.display())]
     NotASocket(PathBuf),
     /// The directory or the socket cannot be made.
-    #[error("cannot {action} {}: {source}; check control-socket in the configuration", path.display())]
+    #[error("cannot {action} {} (see control-socket in the configuration)", path.display())]
     File {
         /// What was tried.
         action: &'static str,

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use ilnp_hostd::config::{self, ConfigError};
 use ilnp_hostd::daemon;
+use ilnp_hostd::explain::explain;
 use tracing_subscriber::EnvFilter;
 
 /// Gives this host an address for life: the ILNPv6 daemon.
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     // Nobody may read standard error.
-    let _ = writeln!(std::io::stderr(), "ilnp-hostd: {error:#}");
+    let _ = writeln!(std::io::stderr(), "ilnp-hostd: {}", explain(&error));
     if error.is::<ConfigError>() {
         ExitCode::from(2)
     } else {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use ilnp_hostd::command::{self, Arguments};
+use ilnp_hostd::explain::explain;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -12,7 +13,7 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody may read standard error either.
-            let _ = writeln!(std::io::stderr(), "ilnp: {error:#}");
+            let _ = writeln!(std::io::stderr(), "ilnp: {}", explain(&error));
             ExitCode::FAILURE
         }
     }

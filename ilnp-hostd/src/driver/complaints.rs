@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use ilnp_core::time::Instant;
 
+use crate::explain::explain;
+
 /// The same complaint is made once in this time.
 const INTERVAL: Duration = Duration::from_secs(10);
 
@@ -23,7 +25,7 @@ impl Complaints {
         error: impl Into<anyhow::Error>,
     ) {
         if let Some(unlogged) = self.due(now, what) {
-            let error = format!("{:#}", error.into());
+            let error = explain(&error.into());
             tracing::warn!(error, unlogged, "cannot {what}");
         }
     }

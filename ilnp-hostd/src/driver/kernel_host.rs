@@ -11,6 +11,7 @@ use super::host::Host;
 use crate::attachment::Attachments;
 use crate::clock;
 use crate::datapath::{Counters, DataPath, Tun};
+use crate::explain::explain;
 
 /// The kernel: data path, `ilnp0` and attachment.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ impl KernelHost {
                 Ok(()) => tracing::info!(interface = name, mtu, "interface in use"),
                 Err(error) => tracing::error!(
                     interface = name,
-                    error = format!("{error:#}"),
+                    error = explain(&error),
                     "interface of no use"
                 ),
             }
@@ -108,7 +109,7 @@ impl Host for KernelHost {
     fn counters(&mut self) -> Result<Counters, String> {
         self.data_path
             .counters()
-            .map_err(|error| format!("{:#}", anyhow::Error::from(error)))
+            .map_err(|error| explain(&error.into()))
     }
 
     fn interface_name(&self, index: u32) -> String {
