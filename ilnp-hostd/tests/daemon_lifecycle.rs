@@ -140,6 +140,39 @@ fn cleanup_removes_what_a_killed_daemon_left() {
 }
 
 #[test]
+fn a_daemon_whose_interface_is_removed_ends_and_says_so() {
+    let net = Net::new("removed");
+    let mut daemon = net.daemon("a");
+    daemon.wait_ready();
+    net.text("a", "ip link del ilnp0");
+    assert!(!daemon.ended());
+    let cleanup = net.daemon_option("a", "--cleanup");
+    let error = String::from_utf8_lossy(&cleanup.stderr);
+    assert!(cleanup.status.success(), "{error}");
+    net.assert_clean("a");
+}
+
+#[test]
+fn a_start_that_fails_leaves_nothing() {
+    let net = Net::new("failed");
+    let path = net.configure("a");
+    let text = std::fs::read_to_string(&path).unwrap();
+    // The directory of the state is a file.
+    std::fs::write(net.directory("a").join("file"), "").unwrap();
+    std::fs::write(&path, text.replace("/state\"", "/file\"")).unwrap();
+    let output = net
+        .command("a", env!("CARGO_BIN_EXE_ilnp-hostd"))
+        .arg("--config")
+        .arg(&path)
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("/file"), "{error}");
+    net.assert_clean("a");
+}
+
+#[test]
 fn sighup_takes_new_correspondents_and_keeps_the_old_configuration_when_the_new_one_is_wrong() {
     let net = Net::new("hup");
     let mut daemon = net.daemon("a");

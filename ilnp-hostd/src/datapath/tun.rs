@@ -109,6 +109,9 @@ impl AsRawFd for Device {
     }
 }
 
+/// A packet, or the removal of the interface, which the kernel tells as an error and nothing else.
+const WAITED_FOR: Interest = Interest::READABLE.add(Interest::ERROR);
+
 /// The ILNP interface as its reader and writer sees it.
 #[derive(Debug)]
 pub struct Tun {
@@ -121,7 +124,7 @@ impl Tun {
     pub(super) fn new(device: Device) -> Result<Self, DataPathError> {
         // SAFETY: the device owns its descriptor, always names the same one, and is moved into the
         // `AsyncFd`, so that it stays open for as long as it is registered.
-        let device = unsafe { AsyncFd::register_with_interest(device, Interest::READABLE) }
+        let device = unsafe { AsyncFd::register_with_interest(device, WAITED_FOR) }
             .map_err(DataPathError::failed_to("wait for the TUN interface"))?;
         Ok(Self {
             device,
@@ -141,7 +144,7 @@ impl Tun {
     /// When the interface was removed, or a packet could not be read.
     pub async fn recv(&self) -> io::Result<Packet> {
         self.device
-            .async_io(Interest::READABLE, |device| self.read(device))
+            .async_io(WAITED_FOR, |device| self.read(device))
             .await
     }
 
@@ -151,8 +154,7 @@ impl Tun {
     /// # Errors
     /// As for [`recv`](Self::recv).
     pub fn try_recv(&self) -> io::Result<Packet> {
-        self.device
-            .try_io(Interest::READABLE, |device| self.read(device))
+        self.device.try_io(WAITED_FOR, |device| self.read(device))
     }
 
     /// Gives the kernel a packet as if it had come in on the interface. Its source decides: one of

@@ -282,8 +282,13 @@ impl Daemon<'_> {
     }
 
     /// Sends a signal and waits for the end; true when it ended with status 0.
-    pub(crate) fn end(mut self, signal: Signal) -> bool {
+    pub(crate) fn end(self, signal: Signal) -> bool {
         self.signal(signal);
+        self.ended()
+    }
+
+    /// Waits for the end; true when it ended with status 0.
+    pub(crate) fn ended(mut self) -> bool {
         wait_for("the daemon ends", || {
             self.child.try_wait().unwrap().is_some()
         });
