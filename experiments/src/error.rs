@@ -14,9 +14,9 @@ pub enum LabError {
     #[error("{program} is not installed: apt-get install {package}")]
     Missing {
         /// The program.
-        program: &'static str,
+        program: String,
         /// The Debian package that has it.
-        package: &'static str,
+        package: String,
     },
     /// A program of ours is missing.
     #[error("{} is not there: build it (cargo build -p ilnp-hostd) or name its folder with --bin-dir", .0.display())]

@@ -55,6 +55,8 @@ pub struct Lab {
     protocol: Protocol,
     clock: Clock,
     options: Options,
+    /// What runs on hosts that speak ILNP, when some do.
+    programs: Option<Programs>,
 }
 
 impl Lab {
@@ -64,26 +66,14 @@ impl Lab {
     ///
     /// # Errors
     /// [`LabError::NotRoot`], [`LabError::Missing`] for a program that is not installed,
-    /// [`LabError::Misuse`] for a scenario that is not valid, and whatever the system refuses.
+    /// [`LabError::NotBuilt`] when there is no daemon to start, [`LabError::Misuse`] for a scenario
+    /// that is not valid, and whatever the system refuses.
     pub fn build(
         scenario: &Scenario,
         protocol: Protocol,
         options: &Options,
     ) -> Result<Self, LabError> {
-        if !geteuid().is_root() {
-            return Err(LabError::NotRoot);
-        }
-        for (program, package) in [
-            ("ip", "iproute2"),
-            ("sysctl", "procps"),
-            ("nft", "nftables"),
-            ("radvd", "radvd"),
-        ] {
-            require(program, package)?;
-        }
-        scenario
-            .validate()
-            .map_err(|invalid| LabError::Misuse(invalid.to_string()))?;
+        let programs = find_programs(scenario, protocol, options)?;
         std::fs::create_dir_all(&options.out)
             .doing(|| format!("make {}", options.out.display()))?;
         remove_leftovers()?;
@@ -93,6 +83,7 @@ impl Lab {
             protocol,
             clock: Clock::start(),
             options: options.clone(),
+            programs,
             daemons: vec![],
         };
         for host in lab.topology.hosts.iter().filter(|h| !h.speaks_ilnp()) {
@@ -161,15 +152,13 @@ impl Lab {
     /// and has a Locator.
     ///
     /// # Errors
-    /// [`LabError::NotBuilt`] when the programs are missing, [`LabError::Failed`] with the end of
+    /// [`LabError::Failed`] with the end of
     /// its log when a daemon ends, [`LabError::TimedOut`] when one does not become ready.
     pub fn start_daemons(&mut self) -> Result<(), LabError> {
-        let speakers = || self.topology.hosts.iter().filter(|h| h.speaks_ilnp());
-        if speakers().next().is_none() {
+        let Some(programs) = &self.programs else {
             return Ok(());
-        }
-        let programs = Programs::find(self.options.bin_dir.as_deref())?;
-        for host in speakers() {
+        };
+        for host in self.topology.hosts.iter().filter(|h| h.speaks_ilnp()) {
             let out = &self.options.out;
             let mut daemon = Daemon::prepare(&self.topology, host, programs.clone(), out)?;
             daemon.start(host)?;
@@ -259,8 +248,35 @@ impl Lab {
     }
 }
 
+/// Checks that a lab can be built: root, the system's programs, a valid scenario. Returns the
+/// daemon's programs when hosts are to speak ILNP.
+pub(crate) fn find_programs(
+    scenario: &Scenario,
+    protocol: Protocol,
+    options: &Options,
+) -> Result<Option<Programs>, LabError> {
+    if !geteuid().is_root() {
+        return Err(LabError::NotRoot);
+    }
+    for (program, package) in [
+        ("ip", "iproute2"),
+        ("sysctl", "procps"),
+        ("nft", "nftables"),
+        ("radvd", "radvd"),
+    ] {
+        require(program, package)?;
+    }
+    scenario
+        .validate()
+        .map_err(|invalid| LabError::Misuse(invalid.to_string()))?;
+    let speakers = scenario.hosts.iter().any(|host| host.ilnp);
+    (speakers && protocol == Protocol::Ilnp)
+        .then(|| Programs::find(options.bin_dir.as_deref()))
+        .transpose()
+}
+
 /// Refuses to go on without a program.
-pub(crate) fn require(program: &'static str, package: &'static str) -> Result<(), LabError> {
+pub(crate) fn require(program: &str, package: &str) -> Result<(), LabError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Where Debian keeps the programs of the administrator, which `su` leaves out of the path.
     let places = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
@@ -270,7 +286,10 @@ pub(crate) fn require(program: &'static str, package: &'static str) -> Result<()
     {
         Ok(())
     } else {
-        Err(LabError::Missing { program, package })
+        Err(LabError::Missing {
+            program: program.to_owned(),
+            package: package.to_owned(),
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::error::LabError;
 use crate::interrupt::Interrupt;
-use crate::lab::{Lab, MoveTimes, Options, require};
+use crate::lab::{Lab, MoveTimes, Options, find_programs, require};
 use crate::measure::addresses::{AddressMonitor, became_usable};
 use crate::measure::capture::Capture;
 use crate::measure::lines::Line;
@@ -78,6 +78,19 @@ struct Watch {
     monitors: Vec<AddressMonitor>,
 }
 
+/// Checks that a scenario can be run: root, and every program that it needs.
+///
+/// # Errors
+/// [`LabError`] with what is missing, and where it is to be had.
+pub fn check(scenario: &Scenario, protocol: Protocol, options: &Options) -> Result<(), LabError> {
+    find_programs(scenario, protocol, options)?;
+    if scenario.captures {
+        require("tcpdump", "tcpdump")?;
+    }
+    let mut programs = scenario.workloads.iter().map(|w| w.program);
+    programs.try_for_each(workload::check_installed)
+}
+
 /// Runs a scenario over one protocol.
 ///
 /// # Errors
@@ -88,9 +101,7 @@ pub fn run(
     options: &Options,
     interrupt: &Interrupt,
 ) -> Result<Run, LabError> {
-    if scenario.captures {
-        require("tcpdump", "tcpdump")?;
-    }
+    check(scenario, protocol, options)?;
     let mut lab = Lab::build(scenario, protocol, options)?;
     lab.start_daemons()?;
     let watch = Watch::start(&lab, scenario)?;

@@ -10,8 +10,8 @@ use experiments::demo;
 use experiments::interrupt::Interrupt;
 use experiments::lab::Options;
 use experiments::report::Report;
-use experiments::run::run;
-use experiments::scenario::{self, LoadError, Scenario};
+use experiments::run;
+use experiments::scenario::{self, LoadError, Protocol, Scenario};
 use experiments::topology::remove_leftovers;
 use tracing_subscriber::EnvFilter;
 
@@ -108,14 +108,18 @@ fn run_and_report(scenario: &Scenario, output: &Output) -> anyhow::Result<ExitCo
         Some(out) => out.clone(),
         None => Path::new("ilnp-lab-results").join(file_name(&scenario.name)),
     };
+    let options = |protocol: Protocol| Options {
+        out: out.join(protocol.key()),
+        bin_dir: output.bin_dir.clone(),
+    };
+    let protocols = scenario.protocol.each();
+    for &protocol in protocols {
+        run::check(scenario, protocol, &options(protocol))?;
+    }
     let mut runs = vec![];
-    for &protocol in scenario.protocol.each() {
+    for &protocol in protocols {
         tracing::info!("{} over {}", scenario.name, protocol.title());
-        let options = Options {
-            out: out.join(protocol.key()),
-            bin_dir: output.bin_dir.clone(),
-        };
-        let result = run(scenario, protocol, &options, &interrupt);
+        let result = run::run(scenario, protocol, &options(protocol), &interrupt);
         runs.push(result.with_context(|| format!("the run over {} failed", protocol.title()))?);
     }
     let report = Report::new(scenario, &runs);

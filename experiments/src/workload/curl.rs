@@ -14,7 +14,6 @@ use super::pace::Pacer;
 use super::server::wait_until_listening;
 use super::{Observed, Place, Session};
 use crate::error::{Doing, LabError};
-use crate::lab::require;
 use crate::measure::flow::{Arrival, Flow, Unit};
 use crate::process::{self, Process, status_text};
 
@@ -39,8 +38,6 @@ pub(super) struct Curl {
 
 impl Curl {
     pub(super) fn start(place: &Place<'_>, size: u64, speed: u64) -> Result<Self, LabError> {
-        require("curl", "curl")?;
-        require("nginx", "nginx-light")?;
         let (original, copy) = (place.directory.join("file"), place.directory.join("copy"));
         make_file(&original, size, place.seed).doing(|| format!("write {}", original.display()))?;
         let server = start_server(place, speed)?;

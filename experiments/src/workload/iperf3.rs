@@ -5,7 +5,6 @@ use std::process::Stdio;
 use super::server::wait_until_listening;
 use super::{Observed, Place, Session};
 use crate::error::LabError;
-use crate::lab::require;
 use crate::measure::flow::{Arrival, Flow, Unit};
 use crate::measure::lines::{Line, Lines};
 use crate::process::{Process, status_text};
@@ -21,7 +20,6 @@ pub(super) struct Iperf3 {
 
 impl Iperf3 {
     pub(super) fn start(place: &Place<'_>) -> Result<Self, LabError> {
-        require("iperf3", "iperf3")?;
         let port = place.port.to_string();
         let mut command = place.to.command("iperf3");
         command.args(["-s", "-i", "0.1", "-f", "k", "--forceflush", "-p", &port]);

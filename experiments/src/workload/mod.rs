@@ -14,8 +14,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
-use crate::error::LabError;
-use crate::lab::Lab;
+use crate::error::{Doing, LabError};
+use crate::lab::{Lab, require};
 use crate::measure::flow::Flow;
 use crate::scenario::{Program, Workload};
 use crate::topology::Host;
@@ -67,16 +67,32 @@ struct Place<'a> {
     seed: u64,
 }
 
+/// Checks that the programs of a workload are installed.
+///
+/// # Errors
+/// [`LabError::Missing`] with the Debian package of the first that is not.
+pub fn check_installed(program: Program) -> Result<(), LabError> {
+    let needed: &[(&str, &str)] = match program {
+        Program::Ssh => &[("sshd", "openssh-server"), ("ssh", "openssh-client")],
+        Program::Curl => &[("curl", "curl"), ("nginx", "nginx-light")],
+        Program::Ping => &[("ping", "iputils-ping")],
+        Program::Iperf3 => &[("iperf3", "iperf3")],
+        Program::Udp | Program::Tcp => &[],
+    };
+    needed
+        .iter()
+        .try_for_each(|(program, package)| require(program, package))
+}
+
 /// Starts the session of a workload. `index` tells it from others: it chooses port and folder.
 ///
 /// # Errors
 /// [`LabError`] when a program is missing or cannot be started, or a server does not answer.
 pub fn start(lab: &Lab, workload: &Workload, index: u16) -> Result<Box<dyn Session>, LabError> {
+    check_installed(workload.program)?;
     let name = format!("{}-{index}", workload.program.name());
     let directory = lab.topology().run_directory().join(&name);
-    crate::error::Doing::doing(std::fs::create_dir_all(&directory), || {
-        format!("make {}", directory.display())
-    })?;
+    std::fs::create_dir_all(&directory).doing(|| format!("make {}", directory.display()))?;
     let place = Place {
         from: lab.host(&workload.from)?,
         to: lab.host(&workload.to)?,

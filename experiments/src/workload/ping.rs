@@ -7,7 +7,6 @@ use nix::sys::signal::Signal;
 
 use super::{Observed, Place, Session};
 use crate::error::LabError;
-use crate::lab::require;
 use crate::measure::flow::{Arrival, Flow, Unit};
 use crate::measure::lines::{Line, Lines};
 use crate::process::Process;
@@ -25,7 +24,6 @@ pub(super) struct Ping {
 
 impl Ping {
     pub(super) fn start(place: &Place<'_>) -> Result<Self, LabError> {
-        require("ping", "iputils-ping")?;
         let mut command = place.from.command("ping");
         command.args(["-6", "-n", "-i", "0.02", &place.address.to_string()]);
         command.stdin(Stdio::null()).stdout(Stdio::piped());

@@ -11,7 +11,6 @@ use super::pace::Pacer;
 use super::server::wait_until_listening;
 use super::{Observed, Place, Session};
 use crate::error::{Doing, LabError};
-use crate::lab::require;
 use crate::measure::flow::{Arrival, Flow, Unit};
 use crate::measure::lines::{Growing, Line, Lines};
 use crate::process::{self, Process, status_text};
@@ -40,8 +39,6 @@ pub(super) struct Ssh {
 
 impl Ssh {
     pub(super) fn start(place: &Place<'_>) -> Result<Self, LabError> {
-        require("sshd", "openssh-server")?;
-        require("ssh", "openssh-client")?;
         let server = start_server(place)?;
         let file = place.directory.join("received");
         let (growing, received_all) = Growing::create(&file)?;
