@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `outbound` | packets of local programs |
 //! | `inbound` | packets from the wire: which of them is whose |
+//! | `strangers` | packets from the wire with a Nonce that is not known |
 //! | `session_start` | sessions begin, are proved, and begin again after a restart |
 //! | `challenge` | the question that proves a return path |
 //! | `fallback`, `classic_flows` | correspondents that do not speak ILNP |
@@ -32,6 +33,7 @@ mod ping;
 mod restore;
 mod session_start;
 mod snapshot;
+mod strangers;
 #[cfg(test)]
 mod tests;
 mod timers;
