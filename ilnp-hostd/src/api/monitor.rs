@@ -74,3 +74,17 @@ pub(super) async fn get(State(api): State<Api>) -> Response {
     )
         .into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_monitor_is_told_how_much_it_missed() {
+        let Report(line) = Report::lost(7);
+        let report: Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(report["event"], "lost");
+        assert_eq!(report["count"], 7);
+        assert_eq!(report["schema"], SCHEMA);
+    }
+}

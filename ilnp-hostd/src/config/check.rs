@@ -1,6 +1,5 @@
 //! From the file to the configuration: every value is checked, every mistake is collected.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -8,18 +7,14 @@ use ilnp_core::id::{HandlePrefix, Locator, Nid, ParseIdError};
 use ilnp_core::wire::NonceLength;
 use toml::Spanned;
 
-use super::file::{CorrespondentTable, File};
+use super::Config;
+use super::file::File;
 use super::mistake::{Mistake, Position};
-use super::{Config, Correspondent};
 
-/// The most Locators that a Locator Update carries (RFC 6743 §2).
-const MAX_LOCATORS: usize = 255;
 /// The longest path of a Unix socket, its closing zero left out.
 const MAX_SOCKET_PATH: usize = 107;
 /// The longest interface name, its closing zero left out.
 const MAX_INTERFACE_NAME: usize = 15;
-/// The longest DNS name in text.
-const MAX_NAME: usize = 253;
 
 /// Checks every value of `file`, which was read from `text`.
 pub(super) fn check(text: &str, file: File) -> Result<Config, Vec<Mistake>> {
@@ -37,7 +32,8 @@ pub(super) fn check(text: &str, file: File) -> Result<Config, Vec<Mistake>> {
     }
 }
 
-struct Checker<'a> {
+/// Collects mistakes.
+pub(super) struct Checker<'a> {
     text: &'a str,
     mistakes: Vec<Mistake>,
 }
@@ -71,7 +67,7 @@ impl Checker<'_> {
     }
 
     /// Notes a mistake in `value`.
-    fn refuse<T>(&mut self, value: &Spanned<T>, message: String) {
+    pub(super) fn refuse<T>(&mut self, value: &Spanned<T>, message: String) {
         self.mistakes.push(Mistake {
             position: Position::of(self.text, value.span().start),
             message,
@@ -89,7 +85,7 @@ impl Checker<'_> {
         parsed.ok()
     }
 
-    fn nid(&mut self, value: &Spanned<String>) -> Option<Nid> {
+    pub(super) fn nid(&mut self, value: &Spanned<String>) -> Option<Nid> {
         let nid: Nid = self.parsed(value)?;
         let Some(reason) = nid.unusable_reason() else {
             return Some(nid);
@@ -113,7 +109,11 @@ impl Checker<'_> {
         None
     }
 
-    fn locator(&mut self, value: &Spanned<String>, handles: HandlePrefix) -> Option<Locator> {
+    pub(super) fn locator(
+        &mut self,
+        value: &Spanned<String>,
+        handles: HandlePrefix,
+    ) -> Option<Locator> {
         let locator: Locator = self.parsed(value)?;
         if handles.alias_of(locator).is_some() {
             self.refuse(
@@ -253,108 +253,7 @@ impl Checker<'_> {
         names
     }
 
-    fn correspondents(
-        &mut self,
-        tables: &[CorrespondentTable],
-        own: Option<Nid>,
-        handles: HandlePrefix,
-    ) -> Vec<Correspondent> {
-        let mut seen = Seen::default();
-        tables
-            .iter()
-            .filter_map(|table| self.correspondent(table, own, handles, &mut seen))
-            .collect()
-    }
-
-    fn correspondent(
-        &mut self,
-        table: &CorrespondentTable,
-        own: Option<Nid>,
-        handles: HandlePrefix,
-        seen: &mut Seen,
-    ) -> Option<Correspondent> {
-        let name = self.name(&table.name);
-        if let Some(line) = seen.names.insert(name.clone(), self.line(&table.name)) {
-            self.refuse(
-                &table.name,
-                format!("found {name:?} again, which line {line} has already, expected one table for a name"),
-            );
-        }
-        let locators = self.locators(&table.locators, handles);
-        let nid = self.nid(&table.nid)?;
-        if Some(nid) == own {
-            self.refuse(
-                &table.nid,
-                format!("found {nid}, which is this node's own, expected the correspondent's"),
-            );
-        }
-        if let Some(line) = seen.nids.insert(nid, self.line(&table.nid)) {
-            self.refuse(
-                &table.nid,
-                format!("found {nid} again, which line {line} has already, expected one table for an identifier"),
-            );
-        }
-        Some(Correspondent {
-            name,
-            nid,
-            locators,
-        })
-    }
-
-    fn name(&mut self, value: &Spanned<String>) -> String {
-        let name = value.get_ref().trim_end_matches('.').to_ascii_lowercase();
-        let label = |label: &str| {
-            !label.is_empty()
-                && label.len() <= 63
-                && label
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
-        };
-        if name.len() > MAX_NAME || !name.split('.').all(label) {
-            self.refuse(
-                value,
-                format!(
-                    "found {:?}, expected a host name, as cn.example",
-                    value.get_ref()
-                ),
-            );
-        }
-        name
-    }
-
-    fn locators(
-        &mut self,
-        list: &Spanned<Vec<Spanned<String>>>,
-        handles: HandlePrefix,
-    ) -> Vec<Locator> {
-        let count = list.get_ref().len();
-        if count == 0 || count > MAX_LOCATORS {
-            self.refuse(
-                list,
-                format!("found {count} Locators, expected 1 to {MAX_LOCATORS}"),
-            );
-        }
-        let mut locators = Vec::new();
-        for value in list.get_ref() {
-            let Some(locator) = self.locator(value, handles) else {
-                continue;
-            };
-            if locators.contains(&locator) {
-                self.refuse(value, format!("found {locator} twice, expected it once"));
-            }
-            locators.push(locator);
-        }
-        locators
-    }
-
-    fn line<T>(&self, value: &Spanned<T>) -> usize {
+    pub(super) fn line<T>(&self, value: &Spanned<T>) -> usize {
         Position::of(self.text, value.span().start).line
     }
-}
-
-/// What earlier tables said, with their lines.
-#[derive(Default)]
-struct Seen {
-    names: HashMap<String, usize>,
-    nids: HashMap<Nid, usize>,
 }

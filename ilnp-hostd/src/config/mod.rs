@@ -3,6 +3,7 @@
 //! `ilnp-hostd/hostd.toml` documents every key with its default.
 
 mod check;
+mod check_correspondents;
 mod file;
 mod mistake;
 
