@@ -10,6 +10,7 @@
 //! without waiting for any timer of the routers.
 
 mod action;
+mod clean_up;
 mod detector;
 mod task;
 
@@ -139,7 +140,7 @@ impl Attachments {
 pub async fn clean_up(settings: &Settings) -> Result<(), KernelError> {
     let netlink = Netlink::open()?;
     let undo = Undo::open(&settings.state_dir)?;
-    task::clean_up(settings, &netlink, undo).await
+    clean_up::clean_up(settings, &netlink, undo).await
 }
 
 /// The task's own result; a panic in it goes on in the caller.

@@ -5,6 +5,7 @@ use std::io;
 use ilnp_core::id::IlVector;
 use tokio::sync::mpsc;
 
+use super::clean_up::clean_up;
 use super::{Action, AttachmentEvent, Config, Detector, Settings};
 use crate::clock::{self, Alarm};
 use crate::kernel::discovery::{Discovery, Heard};
@@ -106,6 +107,7 @@ impl Task {
                 // The daemon went away without a word: what is set up stays for the next one.
                 News::Order(None) => return Ok(()),
                 News::Kernel(event) => {
+                    self.catch_up_with_routers()?;
                     self.look_after_ilnp_interface(&event).await;
                     self.detector.handle_kernel(clock::now(), event);
                 }
@@ -143,7 +145,6 @@ impl Task {
                 }
                 News::Told
             }
-            // Before the address that the kernel forms from an advertisement comes the advertisement.
             heard = self.discovery.hear() => News::Heard(heard?),
             event = self.monitor.next(&self.netlink) => News::Kernel(event?),
             alarm = self.alarm.wait() => {
@@ -151,6 +152,20 @@ impl Task {
                 News::Alarm
             }
         })
+    }
+
+    /// Hears what routers said before the kernel told what it made of it: the advertisement comes
+    /// before the address that is formed from it, on another socket.
+    fn catch_up_with_routers(&mut self) -> Result<(), KernelError> {
+        /// A flood does not keep the kernel's news waiting.
+        const MOST: usize = 16;
+        for _ in 0..MOST {
+            let Some(heard) = self.discovery.heard()? else {
+                break;
+            };
+            self.detector.handle_heard(clock::now(), &heard);
+        }
+        Ok(())
     }
 
     async fn carry_out(&mut self, action: &Action) -> Result<(), KernelError> {
@@ -287,36 +302,6 @@ impl Task {
             tracing::warn!(%error, "packets may be too large for the link");
         }
     }
-}
-
-/// Gives the host its settings back.
-pub(super) async fn clean_up(
-    settings: &Settings,
-    netlink: &Netlink,
-    undo: Undo,
-) -> Result<(), KernelError> {
-    let snapshot = netlink.snapshot().await?;
-    let tokens: Vec<_> = undo.tokens().collect();
-    let with_token: Vec<_> = snapshot
-        .links
-        .iter()
-        .filter(|link| tokens.contains(&link.name.as_str()))
-        .map(|link| link.index)
-        .collect();
-    for address in &snapshot.addresses {
-        let ours = with_token.contains(&address.interface)
-            && !address.permanent
-            && IlVector::from(address.address).nid == settings.nid;
-        // Taking the token back removes those that the kernel still takes for its own; not those
-        // whose lifetime we changed.
-        if ours {
-            netlink
-                .remove_address(address.interface, address.address, address.prefix_length)
-                .await?;
-        }
-    }
-    undo.restore(netlink).await?;
-    settings.ilnp_interface().clean_up(netlink).await
 }
 
 fn timer_failed(source: io::Error) -> KernelError {

@@ -100,6 +100,12 @@ fn replugging(router_a: &str, router_b: &str) {
             "{addresses}"
         );
         attachments.stop().await.unwrap();
+        // The kernel forms its own address of the site that the host is at now.
+        eventually("a classic address", || {
+            let addresses = host.namespace.ip("-6 address show dev eth0");
+            addresses.contains("2001:db8:b:") && !addresses.contains("fe20:ee64")
+        })
+        .await;
     });
 }
 

@@ -138,6 +138,7 @@ impl Interface {
                 valid_until,
             };
             self.addresses.insert(known.address.address, known);
+            self.credit_assumed_router(config);
         }
         if !spoke
             && self.link_local().is_some()
@@ -177,29 +178,37 @@ impl Interface {
         gateways: impl Iterator<Item = Ipv6Addr>,
     ) {
         let gateways: BTreeSet<_> = gateways.collect();
-        let (Some(&gateway), 1, true) = (gateways.first(), gateways.len(), self.routers.is_empty())
-        else {
+        if let (Some(&gateway), 1, true) =
+            (gateways.first(), gateways.len(), self.routers.is_empty())
+        {
+            let router = Router {
+                default_until: Some(Instant::from_nanos(u64::MAX)),
+                ..Router::default()
+            };
+            self.routers.insert(gateway, router);
+            self.credit_assumed_router(config);
+        }
+    }
+
+    /// Takes the prefixes of our addresses for those of the router that was assumed, if it is the
+    /// only one.
+    fn credit_assumed_router(&mut self, config: &Config) {
+        let mut routers = self.routers.values_mut();
+        let (Some(router), None) = (routers.next(), routers.next()) else {
             return;
         };
-        let prefixes: BTreeMap<_, _> = self
-            .addresses
-            .values()
-            .filter(|known| !known.address.permanent && config.is_ours(&known.address))
-            .map(|known| {
+        if router.heard.is_some() {
+            return;
+        }
+        for known in self.addresses.values() {
+            if config.is_ours(&known.address) && !known.address.permanent {
                 let prefix = Prefix {
                     valid_until: known.valid_until,
                     heard: None,
                 };
-                (IlVector::from(known.address.address).locator, prefix)
-            })
-            .collect();
-        if !prefixes.is_empty() {
-            let router = Router {
-                default_until: Some(Instant::from_nanos(u64::MAX)),
-                prefixes,
-                ..Router::default()
-            };
-            self.routers.insert(gateway, router);
+                let locator = IlVector::from(known.address.address).locator;
+                router.prefixes.insert(locator, prefix);
+            }
         }
     }
 

@@ -141,6 +141,17 @@ impl Discovery {
         })
     }
 
+    /// What was heard already, without waiting for it: `None` when that is nothing, or not valid.
+    ///
+    /// # Errors
+    /// [`KernelError::Socket`].
+    pub fn heard(&mut self) -> Result<Option<Heard>, KernelError> {
+        match receive(self.socket.get_ref(), &mut self.buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            received => received.map_err(unreadable),
+        }
+    }
+
     /// Waits until something valid is heard. Losing the future loses nothing.
     ///
     /// # Errors
@@ -157,14 +168,16 @@ impl Discovery {
             match received.await {
                 Ok(Some(heard)) => return Ok(heard),
                 Ok(None) => {}
-                Err(source) => {
-                    return Err(KernelError::Socket {
-                        what: "the raw ICMPv6 socket for reading",
-                        source,
-                    });
-                }
+                Err(source) => return Err(unreadable(source)),
             }
         }
+    }
+}
+
+fn unreadable(source: io::Error) -> KernelError {
+    KernelError::Socket {
+        what: "the raw ICMPv6 socket for reading",
+        source,
     }
 }
 
