@@ -246,3 +246,15 @@ fn the_example_shows_the_defaults() {
         defaults
     );
 }
+
+/// Ten thousand tables are read in the time that each takes, not in its square.
+#[test]
+fn many_correspondents_are_no_trouble() {
+    let text: String = (0..10_000)
+        .map(|n| {
+            format!("[[correspondent]]\nname = \"h{n}\"\nnid = \"200:0:1:{n:x}\"\nlocators = [\"2001:db8:1:{n:x}::/64\"]\n")
+        })
+        .collect();
+    let config = Config::parse(text.as_bytes()).unwrap();
+    assert_eq!(config.correspondents.len(), 10_000);
+}

@@ -253,7 +253,8 @@ impl Checker<'_> {
         names
     }
 
-    pub(super) fn line<T>(&self, value: &Spanned<T>) -> usize {
-        Position::of(self.text, value.span().start).line
+    /// The line of the octet at `offset`.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        Position::of(self.text, offset).line
     }
 }

@@ -37,7 +37,8 @@ impl Checker<'_> {
         seen: &mut Seen,
     ) -> Option<Correspondent> {
         let name = self.name(&table.name);
-        if let Some(line) = seen.names.insert(name.clone(), self.line(&table.name)) {
+        if let Some(first) = seen.names.insert(name.clone(), table.name.span().start) {
+            let line = self.line(first);
             self.refuse(
                 &table.name,
                 format!("found {name:?} again, which line {line} has already, expected one table for a name"),
@@ -51,7 +52,8 @@ impl Checker<'_> {
                 format!("found {nid}, which is this node's own, expected the correspondent's"),
             );
         }
-        if let Some(line) = seen.nids.insert(nid, self.line(&table.nid)) {
+        if let Some(first) = seen.nids.insert(nid, table.nid.span().start) {
+            let line = self.line(first);
             self.refuse(
                 &table.nid,
                 format!("found {nid} again, which line {line} has already, expected one table for an identifier"),
@@ -111,7 +113,7 @@ impl Checker<'_> {
     }
 }
 
-/// What earlier tables said, with their lines.
+/// What earlier tables said, and at which octet of the file.
 #[derive(Default)]
 struct Seen {
     names: HashMap<String, usize>,

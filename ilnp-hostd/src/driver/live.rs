@@ -1,5 +1,6 @@
 //! The driver at work: sources in, the engine, the kernel out.
 
+use std::collections::HashMap;
 use std::io;
 
 use anyhow::{Context as _, bail};
@@ -179,15 +180,17 @@ impl Driver {
                 "these keys changed and wait for a restart"
             );
         }
+        let mut before: HashMap<_, _> = self
+            .config
+            .correspondents
+            .iter()
+            .map(|correspondent| (correspondent.nid, correspondent))
+            .collect();
         let (known, new): (Vec<_>, Vec<_>) = config
             .correspondents
             .into_iter()
-            .partition(|correspondent| self.config.correspondents.contains(correspondent));
-        let gone = self.config.correspondents.iter().any(|old| {
-            let stays = |other: &Correspondent| other.nid == old.nid;
-            !known.iter().any(stays) && !new.iter().any(stays)
-        });
-        if gone {
+            .partition(|correspondent| before.remove(&correspondent.nid) == Some(correspondent));
+        if !before.is_empty() {
             tracing::warn!("correspondents that left the configuration stay known until a restart");
         }
         self.config.correspondents = known;
