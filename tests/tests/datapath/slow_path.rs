@@ -30,7 +30,8 @@ fn a_session_runs_through_user_space() -> anyhow::Result<()> {
     std::thread::scope(|scope| {
         let (done, is_done) = tokio::sync::oneshot::channel();
         let traffic = scope.spawn(move || {
-            let result = traffic::stream(one, two, 2).and_then(|()| traffic::echoes(one, two));
+            let result = traffic::stream(one, two, 2)
+                .and_then(|()| traffic::echoes(one, two, &["56", "4000"]));
             // Nobody waits for it any more when a pump failed.
             let _ = done.send(());
             result

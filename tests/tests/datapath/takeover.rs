@@ -100,6 +100,34 @@ fn change_daemons(pair: &mut Pair) -> anyhow::Result<()> {
     Ok(())
 }
 
+#[test]
+fn interfaces_that_vanished_are_forgotten() -> anyhow::Result<()> {
+    for method in [AttachMethod::Tcx, AttachMethod::Clsact] {
+        let mut pair = Pair::new(method, 12)?;
+        pair.hosts[0].abandon();
+        pair.hosts[0].namespace.ip(&["link del eth0"])?;
+        pair.open(0)?;
+        let host = &mut pair.hosts[0];
+        let attached = host.data_path().attached();
+        ensure!(attached.is_empty(), "{method:?}: {attached:?}");
+        // While the daemon runs, too.
+        host.namespace
+            .ip(&["link add eth0 type veth peer name eth1"])?;
+        let namespace = &host.namespace;
+        let (data_path, _) = host.held.as_mut().expect("it is open");
+        let eth0 = namespace.inside(|| nix::net::if_::if_nametoindex("eth0"))??;
+        namespace.inside(|| data_path.attach(eth0))??;
+        ensure!(data_path.attached().contains(&eth0), "{method:?}");
+        namespace.ip(&["link del eth0"])?;
+        namespace.inside(|| data_path.detach(eth0))??;
+        namespace.inside(|| data_path.detach(eth0))??;
+        ensure!(data_path.attached().is_empty(), "{method:?}");
+        host.abandon();
+        clean_up(&mut pair)?;
+    }
+    Ok(())
+}
+
 /// Nothing is left, and doing it twice is fine.
 fn clean_up(pair: &mut Pair) -> anyhow::Result<()> {
     for host in &mut pair.hosts {
