@@ -199,6 +199,11 @@ impl Interface {
                 })
             })
             .collect();
+        let orphans = if search.was_repeated() {
+            self.orphans(&search.seen)
+        } else {
+            BTreeSet::new()
+        };
         let interface = self.link.index;
         for router in dead {
             let Some(known) = self.routers.remove(&router) else {
@@ -208,6 +213,24 @@ impl Interface {
             actions.push_back(Action::RemoveNeighbour { interface, router });
             self.lose(now, known.prefixes.into_keys().collect(), actions);
         }
+        self.lose(now, orphans, actions);
+    }
+
+    /// The prefixes of addresses that a router must have advertised, though none is known that did
+    /// and none does now. An address from DHCPv6 has a prefix of 128 bits.
+    fn orphans(&self, seen: &BTreeSet<Locator>) -> BTreeSet<Locator> {
+        self.addresses
+            .values()
+            .map(|known| &known.address)
+            .filter(|it| it.global && !it.permanent && it.prefix_length == 64)
+            .map(|it| IlVector::from(it.address).locator)
+            .filter(|prefix| {
+                let mut routers = self.routers.values();
+                !seen.contains(prefix)
+                    && !self.lost.contains_key(prefix)
+                    && !routers.any(|router| router.prefixes.contains_key(prefix))
+            })
+            .collect()
     }
 
     /// Takes the prefixes that no router advertises any more for gone. Their addresses stay, for the

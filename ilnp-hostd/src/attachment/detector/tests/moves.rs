@@ -37,6 +37,19 @@ fn moves_to_a_site_with_another_router() {
 }
 
 #[test]
+fn moves_from_a_router_that_was_never_heard() {
+    let mut world = World::at_site_1();
+    world.formed("C");
+    world.advance(10_000);
+    assert_eq!(world.set, "A* C*");
+    world.peers_notified();
+    world.answer(R1);
+    world.ra(R1, "A");
+    world.advance(400);
+    assert_eq!(world.set, "A*");
+}
+
+#[test]
 fn moves_back_and_forth() {
     let mut world = World::at_site_1();
     for (prefix, set) in [("B", "B*"), ("A", "A*"), ("B", "B*"), ("A", "A*")] {
