@@ -1,9 +1,11 @@
 //! The notes in `rfc-notes/` are held to what they say: each file and each test that a row names
-//! exists, and no MUST that concerns a host or a correspondent is left out.
+//! exists, and no MUST that concerns a host or a correspondent is left out. So is SPECIFICATION.md.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use tests::bench::LINES;
 
 /// The rows with MUST or MUST NOT of RFC 6740, 6741, 6743 and 6744 that concern hosts.
 const REQUIRED: &[&str] = &[
@@ -125,16 +127,41 @@ fn tests_that_are_named_exist() {
             row.note
         );
         for test in tests {
-            let Some((file, name)) = test.split_once("::") else {
-                panic!("{}: {id}: {test} is not file::test", row.note);
-            };
-            let source = fs::read_to_string(repository().join(file))
-                .unwrap_or_else(|error| panic!("{}: {id}: {file}: {error}", row.note));
-            assert!(
-                has_test(&source, name),
-                "{}: {id} names {test}, which does not exist",
-                row.note
-            );
+            assert_test_exists(test, &format!("{}: {id}", row.note));
         }
     }
+}
+
+#[test]
+fn promises_name_tests_that_exist_and_lines_that_are_measured() {
+    let text = fs::read_to_string(repository().join("SPECIFICATION.md")).unwrap();
+    for line in text.lines().filter(|line| is_row(line)) {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [number, _promise, held_by] = cells[..] else {
+            panic!("SPECIFICATION.md: not three cells: {line}");
+        };
+        assert!(
+            references(held_by).next().is_some(),
+            "{number} is held by nothing"
+        );
+        for reference in references(held_by) {
+            let is_measured = LINES.iter().any(|(name, _)| *name == reference);
+            if !is_measured {
+                assert_test_exists(reference, number);
+            }
+        }
+    }
+}
+
+/// Fails unless `test` is `file::name` of a test.
+fn assert_test_exists(test: &str, whose: &str) {
+    let Some((file, name)) = test.split_once("::") else {
+        panic!("{whose}: {test} is not file::test");
+    };
+    let source = fs::read_to_string(repository().join(file))
+        .unwrap_or_else(|error| panic!("{whose}: {file}: {error}"));
+    assert!(
+        has_test(&source, name),
+        "{whose} names {test}, which does not exist"
+    );
 }
