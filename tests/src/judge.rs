@@ -5,17 +5,51 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
+/// A preference of tshark's, and its value.
+type Preference<'a> = (&'a str, &'a str);
+
+/// Fragments are judged one by one.
+const FRAGMENTS: Preference<'static> = ("ipv6.defragment", "FALSE");
+
 /// The fields of each packet of a capture that matches a display filter, in the order of `fields`.
 /// A field that occurs several times in a packet comes joined by commas, an absent one empty.
 ///
 /// # Errors
 /// When tshark is missing or refuses, with what it said.
 pub fn fields(capture: &Path, filter: &str, fields: &[&str]) -> anyhow::Result<Vec<Vec<String>>> {
+    judge(capture, FRAGMENTS, filter, fields)
+}
+
+/// How many packets of a capture match a display filter.
+///
+/// # Errors
+/// As [`fields`].
+pub fn count(capture: &Path, filter: &str) -> anyhow::Result<usize> {
+    count_with(capture, FRAGMENTS, filter)
+}
+
+/// The same, with a preference of tshark's set.
+///
+/// # Errors
+/// As [`fields`].
+pub fn count_with(
+    capture: &Path,
+    preference: Preference<'_>,
+    filter: &str,
+) -> anyhow::Result<usize> {
+    Ok(judge(capture, preference, filter, &["frame.number"])?.len())
+}
+
+fn judge(
+    capture: &Path,
+    (name, value): Preference<'_>,
+    filter: &str,
+    fields: &[&str],
+) -> anyhow::Result<Vec<Vec<String>>> {
     let mut command = Command::new("tshark");
-    command
-        .args(["-n", "-2", "-o", "ipv6.defragment:FALSE", "-r"])
-        .arg(capture)
-        .args(["-Y", filter, "-T", "fields"]);
+    command.args(["-n", "-2", "-o", &format!("{name}:{value}"), "-r"]);
+    command.arg(capture);
+    command.args(["-Y", filter, "-T", "fields"]);
     for field in fields {
         command.args(["-e", field]);
     }
@@ -30,14 +64,6 @@ pub fn fields(capture: &Path, filter: &str, fields: &[&str]) -> anyhow::Result<V
         .lines()
         .map(|line| line.split('\t').map(str::to_owned).collect())
         .collect())
-}
-
-/// How many packets of a capture match a display filter.
-///
-/// # Errors
-/// As [`fields`].
-pub fn count(capture: &Path, filter: &str) -> anyhow::Result<usize> {
-    Ok(fields(capture, filter, &["frame.number"])?.len())
 }
 
 /// The octets of a field that tshark writes in hexadecimal.

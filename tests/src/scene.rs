@@ -20,6 +20,8 @@ pub const MOBILE: &str = "m";
 /// The host that it talks to.
 pub const PEER: &str = "c";
 
+const POLL: Duration = Duration::from_millis(20);
+
 /// A running network with daemons.
 #[derive(Debug)]
 pub struct Scene {
@@ -186,7 +188,7 @@ impl Scene {
             if Instant::now() > end {
                 bail!("{host} did not count {count} {reason} but {drops:?}");
             }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(POLL);
         }
     }
 
@@ -199,7 +201,28 @@ impl Scene {
         Ok(serde_json::from_value(answer["correspondents"].take())?)
     }
 
-    /// Waits until the preferred Locator that `host` knows of its one correspondent is in `site`.
+    /// Waits until what a host knows of its correspondents is as it should be.
+    ///
+    /// # Errors
+    /// When that takes longer than `limit`, with what it knows.
+    pub fn await_correspondents(
+        &mut self,
+        host: &str,
+        limit: Duration,
+        is_right: impl Fn(&[Value]) -> bool,
+    ) -> anyhow::Result<()> {
+        let end = Instant::now() + limit;
+        loop {
+            let known = self.correspondents(host)?;
+            if is_right(&known) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < end, "{host} knows {known:?}");
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Waits until the preferred Locator that `host` knows of a correspondent is in `site`.
     ///
     /// # Errors
     /// When that takes longer than `limit`.
@@ -210,20 +233,12 @@ impl Scene {
         limit: Duration,
     ) -> anyhow::Result<()> {
         let wanted = locator(site).to_string();
-        let end = Instant::now() + limit;
-        loop {
-            let known = self.correspondents(host)?;
-            if known
+        self.await_correspondents(host, limit, |known| {
+            known
                 .iter()
                 .any(|one| one["locators"][0]["locator"] == wanted.as_str())
-            {
-                return Ok(());
-            }
-            if Instant::now() > end {
-                bail!("{host} does not know its correspondent at {wanted} but {known:?}");
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        })
+        .with_context(|| format!("nobody is preferred at {wanted}"))
     }
 }
 

@@ -61,6 +61,29 @@ fn connection_falls_back_to_classic_ipv6() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What is translated by the daemon has right classic checksums, whoever computed them first.
+#[test]
+fn classic_checksums_are_right_without_offload() -> anyhow::Result<()> {
+    let scene = scene_with_a_classic_peer("fallback-checksums")?;
+    for (host, interface) in [(MOBILE, "ilnp0"), (MOBILE, "eth0"), (PEER, "eth0")] {
+        let mut ethtool = scene.host(host)?.command("ethtool");
+        session::output(ethtool.args(["-K", interface, "tx", "off"]))?;
+    }
+    let capture = scene.capture(PEER, "checksums")?;
+    let mut talk = scene.talk()?;
+    talk.exchange(BOUND)?;
+    let capture = capture.finish();
+    let classic = "tcp && !ipv6.opt.ilnp_nonce";
+    let judged = |verdict| {
+        let preference = ("tcp.check_checksum", "TRUE");
+        let filter = format!("{classic} && tcp.checksum.status == \"{verdict}\"");
+        judge::count_with(&capture, preference, &filter)
+    };
+    assert_eq!(judged("Bad")?, 0, "{}", capture.display());
+    assert!(judged("Good")? > 4);
+    Ok(())
+}
+
 #[test]
 fn echoes_fall_back_to_classic_ipv6() -> anyhow::Result<()> {
     let scene = scene_with_a_classic_peer("fallback-echo")?;

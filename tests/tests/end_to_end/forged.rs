@@ -118,3 +118,14 @@ fn forged_errors_do_not_reach_the_session() -> anyhow::Result<()> {
     target.refuses(&wrong, "icmp-forged")?;
     target.expect_unmoved()
 }
+
+/// An authentic update is taken as it is, however long: as many Locators as fit into a packet.
+#[test]
+fn an_update_with_a_hundred_locators_is_taken() -> anyhow::Result<()> {
+    let target = Target::start("hundred-locators")?;
+    let others = (0..99).map(|n| Locator::from_bits(0x2001_0db8_1000_0000 + (n << 16)));
+    let locators: Vec<Locator> = [scene::locator("c")].into_iter().chain(others).collect();
+    let nonce = target.nonce;
+    let packet = target.icmpv6(nonce.as_slice(), &target.update(&locators));
+    target.expect_taken(&packet, locators.len())
+}

@@ -73,6 +73,21 @@ impl Target {
         self.scene.await_drops(MOBILE, reason, before + COPIES)
     }
 
+    /// A Locator Update is acknowledged, this many Locators are known from then on, and the session
+    /// goes on.
+    pub(crate) fn expect_taken(mut self, packet: &[u8], count: usize) -> anyhow::Result<()> {
+        self.injector.send(packet)?;
+        self.scene.await_correspondents(MOBILE, BOUND, |known| {
+            let locators = known.first().and_then(|one| one["locators"].as_array());
+            locators.is_some_and(|locators| locators.len() == count)
+        })?;
+        self.talk.exchange(BOUND)?;
+        let capture = self.capture.finish();
+        let acknowledgements = format!("icmpv6.type == 156 && eth.src == {}", mac(&self.scene)?);
+        assert_eq!(judge::count(&capture, &acknowledgements)?, 1);
+        Ok(())
+    }
+
     /// Nothing was answered, nothing changed, and the session goes on.
     pub(crate) fn expect_unmoved(self) -> anyhow::Result<()> {
         self.expect_questions(0)
