@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
+use experiments::error::LabError;
 use experiments::lab::{Lab, MoveTimes, Options};
 use experiments::measure::capture::Capture;
 use experiments::scenario::{Host, LinkSettings, MoveKind, Protocol, Protocols, Scenario, Site};
 use experiments::topology::Namespace;
 use ilnp_core::id::{Handle, HandlePrefix, Locator, Nid};
+use nix::unistd::geteuid;
 use serde_json::Value;
 
 use crate::session::{Conversation, Numbered};
@@ -56,6 +58,9 @@ impl Scene {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn build(name: &str, protocol: Protocol, setup: Setup) -> anyhow::Result<Self> {
+        if !geteuid().is_root() {
+            return Err(LabError::NotRoot.into());
+        }
         let mut scenario = scenario(name);
         setup(&mut scenario);
         let out = results().join(name);
