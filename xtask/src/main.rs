@@ -65,7 +65,10 @@ impl Command {
             }
             Self::Test { filter } => {
                 step::build(Profile::Dev)?;
-                step::run(step::cargo().args(["test", "--workspace"]).args(filter))
+                let test = ["test", "--workspace"];
+                step::run(step::cargo().args(test).arg("--doc").args(&filter))?;
+                let rest = ["--lib", "--bins", "--tests"];
+                step::run(step::cargo().args(test).args(rest).args(&filter))
             }
             Self::Bpf { check } => bpf::run(check),
             Self::Bench { json, lines } => {
