@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use ilnp_core::id::{IlVector, Locator};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::socket::{Backlog, listen};
 
 use super::idle::resident;
 use super::pair::Pair;
 use super::report::{Figure, Target};
 use crate::crowd::Crowd;
+use crate::session;
 use crate::tun::Tun;
 
 const COUNT: u32 = 10_000;
@@ -71,6 +73,8 @@ fn gather(pair: &Pair) -> anyhow::Result<Crowd> {
     raise_descriptor_limit()?;
     let listener = pair.a.namespace.inside(|| TcpListener::bind("[::]:0"))??;
     let port = listener.local_addr()?.port();
+    // The queue of the standard library has 128 places.
+    listen(&listener, Backlog::new(4096)?)?;
     // Held open: a session that ends is another measurement.
     std::thread::spawn(move || listener.incoming().collect::<Vec<_>>());
     let tun = pair.b.namespace.inside(|| Tun::open("crowd0"))??;
@@ -81,6 +85,10 @@ fn gather(pair: &Pair) -> anyhow::Result<Crowd> {
     ])?;
     let way = format!("route add {CROWD} via {} dev to-b", pair.b.address());
     pair.router.ip(&[way])?;
+    // Every host and router on the way knows its neighbours then; the queue for one that is not yet
+    // known is short.
+    let mut ping = pair.b.namespace.command("ping");
+    session::output(ping.args(["-c1", "-W2", &pair.a.address().to_string()]))?;
     let host = IlVector::new(pair.a.nid, pair.a.locator);
     Ok(Crowd::new(tun, CROWD, COUNT, host, port))
 }

@@ -25,6 +25,8 @@ const READY: Duration = Duration::from_secs(10);
 
 /// The pair. Programs end and namespaces go when this is dropped, in the order of the fields.
 pub(super) struct Pair {
+    /// What speaks for the router.
+    radvd: Option<Process>,
     /// The host that starts sessions, and that moves.
     pub(super) a: Host,
     /// Its correspondent.
@@ -60,19 +62,51 @@ impl Pair {
         router.sysctl(&[("conf/all/forwarding", "1")])?;
         let a = Host::create(&run, &router, "a")?;
         let b = Host::create(&run, &router, "b")?;
-        Ok(Self { a, b, router, run })
+        Ok(Self {
+            radvd: None,
+            a,
+            b,
+            router,
+            run,
+        })
     }
 
-    /// Builds the network and starts a daemon on both hosts that knows of the other.
+    /// Builds the network, lets the router advertise itself as any router does, and starts a daemon
+    /// on both hosts that knows of the other.
     ///
     /// # Errors
     /// As `ip` and the daemons do.
     pub(super) fn start() -> anyhow::Result<Self> {
         let mut pair = Self::build()?;
+        pair.advertise()?;
         let (a, b) = (pair.a.entry(), pair.b.entry());
         pair.a.start_daemon(&b)?;
         pair.b.start_daemon(&a)?;
         Ok(pair)
+    }
+
+    fn advertise(&mut self) -> anyhow::Result<()> {
+        let mut text = String::new();
+        for host in [&self.a, &self.b] {
+            let (port, locator) = (port(host.name), host.locator);
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                text,
+                "interface {port} {{ AdvSendAdvert on; prefix {locator} {{ }}; }};"
+            );
+            host.namespace.sysctl(&[("conf/eth0/accept_ra", "1")])?;
+        }
+        let folder = self.run.directory();
+        let (file, log) = (folder.join("radvd.conf"), folder.join("radvd.log"));
+        std::fs::write(&file, text)?;
+        let mut command = self.router.command("radvd");
+        command.args(["--nodaemon", "--logmethod", "stderr", "--config"]);
+        command
+            .arg(file)
+            .arg("--pidfile")
+            .arg(folder.join("radvd.pid"));
+        self.radvd = Some(Process::start("radvd", &mut command, &log)?);
+        Ok(())
     }
 
     /// Switches segmentation and checksum offload off on every interface, `ilnp0` too.

@@ -90,7 +90,8 @@ fn flow(pair: &Pair, address: Ipv6Addr) -> anyhow::Result<f64> {
     let mut server = server.stdout(std::process::Stdio::null()).spawn()?;
     wait_for_listener(pair, 5201)?;
     let mut client = pair.a.namespace.command("iperf3");
-    client.args(["--json", "--affinity", &sender]);
+    // Not paced: what is measured is the cost of packets.
+    client.args(["--json", "--affinity", &sender, "--congestion", "cubic"]);
     client.args(["--time", &SPAN.as_secs().to_string()]);
     let said = session::output(client.arg("--client").arg(address.to_string()));
     if said.is_err() {
