@@ -2,7 +2,11 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`name`], [`record`], [`message`] | what DNS messages are made of, as plain data |
 //! | [`rdata`] | the NID, L32, L64 and LP records: wire and presentation formats |
 #![forbid(unsafe_code)]
 
+pub mod message;
+pub mod name;
 pub mod rdata;
+pub mod record;

@@ -5,7 +5,8 @@ use core::str::FromStr;
 
 use ilnp_core::id::Preference;
 
-use super::{Name, RdataError, split_text, split_wire};
+use super::{RdataError, split_text, split_wire};
+use crate::name::Name;
 
 /// A name that has the owner's Locators, in L64 or L32 records.
 ///
@@ -113,7 +114,7 @@ mod tests {
         let refused = Lp::from_wire(b"\x00\x0a\x03net\xc0\x0c").unwrap_err();
         assert_eq!(
             refused,
-            RdataError::Name(super::super::NameError::Compressed)
+            RdataError::Name(crate::name::NameError::Compressed)
         );
     }
 

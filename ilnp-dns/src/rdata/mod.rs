@@ -7,15 +7,15 @@
 mod l32;
 mod l64;
 mod lp;
-mod name;
 mod nid;
 
 use ilnp_core::id::{Groups, NotGroups, Preference};
 
+use crate::name::{Name, NameError};
+
 pub use l32::L32;
 pub use l64::L64;
 pub use lp::Lp;
-pub use name::{Name, NameError};
 pub use nid::Nid;
 
 /// Why RDATA is refused.
@@ -101,6 +101,6 @@ fn parse_groups(text: &str) -> Result<u64, RdataError> {
 }
 
 /// The start of a text that an error repeats.
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     text.chars().take(64).collect()
 }

@@ -1,10 +1,11 @@
-//! A domain name as LP records have it: whole and uncompressed.
+//! Domain names: whole and uncompressed.
 
+use core::cmp::Ordering;
 use core::fmt::{self, Write as _};
 use core::hash::{Hash, Hasher};
 use core::str::FromStr;
 
-use super::shortened;
+use crate::rdata::shortened;
 
 /// Octets of a name on the wire (RFC 1035 §2.3.4).
 const MAX_NAME: usize = 255;
@@ -12,6 +13,8 @@ const MAX_NAME: usize = 255;
 const MAX_LABEL: usize = 63;
 
 /// A fully qualified domain name. Compares without regard to ASCII case, and keeps it.
+///
+/// The order is the canonical one (RFC 4034 §6.1): a name comes right before the names below it.
 #[derive(Clone, Debug)]
 pub struct Name {
     /// Labels with their lengths in front, up to and with the root.
@@ -83,8 +86,13 @@ impl Name {
         &self.wire
     }
 
-    /// Its labels without the root.
-    fn labels(&self) -> impl Iterator<Item = &[u8]> {
+    /// The root.
+    pub fn root() -> Self {
+        Self { wire: vec![0] }
+    }
+
+    /// Its labels without the root, the leftmost first.
+    pub fn labels(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = self.wire.as_slice();
         core::iter::from_fn(move || {
             let (&length, behind) = rest.split_first()?;
@@ -92,6 +100,42 @@ impl Name {
             rest = behind;
             (length != 0).then_some(label)
         })
+    }
+
+    /// The name without its first label; `None` for the root.
+    pub fn parent(&self) -> Option<Self> {
+        let length = self.labels().next()?.len();
+        let wire = self.wire.get(1 + length..)?.to_vec();
+        Some(Self { wire })
+    }
+
+    /// Whether this is `ancestor` or a name below it.
+    pub fn is_within(&self, ancestor: &Self) -> bool {
+        let Some(start) = self.wire.len().checked_sub(ancestor.wire.len()) else {
+            return false;
+        };
+        let mut at = 0;
+        while at < start {
+            at += 1 + usize::from(self.wire[at]);
+        }
+        at == start && self.wire[start..].eq_ignore_ascii_case(&ancestor.wire)
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (ours, theirs): (Vec<_>, Vec<_>) = (self.labels().collect(), other.labels().collect());
+        let folded = |label: &&[u8]| label.to_ascii_lowercase();
+        ours.iter()
+            .rev()
+            .map(folded)
+            .cmp(theirs.iter().rev().map(folded))
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -136,7 +180,7 @@ impl FromStr for Name {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         if text == "." {
-            return Ok(Self { wire: vec![0] });
+            return Ok(Self::root());
         }
         let mut wire = Vec::new();
         let mut label = Vec::new();
@@ -228,6 +272,47 @@ mod tests {
         assert_eq!(Name::from_wire(&wire), Err(NameError::TooLong));
         wire.drain(..8);
         assert!(Name::from_wire(&wire).is_ok());
+    }
+
+    #[test]
+    fn the_order_is_canonical() {
+        // RFC 4034 §6.1.
+        let names = [
+            ".",
+            "example.",
+            "a.example.",
+            "yljkjljk.a.example.",
+            "Z.a.example.",
+            "zABC.a.EXAMPLE.",
+            "z.example.",
+            r"\001.z.example.",
+            "*.z.example.",
+            r"\200.z.example.",
+        ];
+        let names: Vec<Name> = names.iter().map(|name| name.parse().unwrap()).collect();
+        assert!(names.is_sorted_by(|one, next| one < next));
+    }
+
+    #[test]
+    fn names_have_ancestors() {
+        let name: Name = "A.b.c.".parse().unwrap();
+        assert_eq!(name.parent(), Some("b.c.".parse().unwrap()));
+        assert_eq!(Name::root().parent(), None);
+        for (ancestor, within) in [
+            (".", true),
+            ("C.", true),
+            ("a.B.c.", true),
+            ("d.a.b.c.", false),
+            ("x.c.", false),
+        ] {
+            assert_eq!(
+                name.is_within(&ancestor.parse().unwrap()),
+                within,
+                "{ancestor}"
+            );
+        }
+        let lookalike: Name = r"x\001c.".parse().unwrap();
+        assert!(!lookalike.is_within(&"c.".parse().unwrap()));
     }
 
     proptest! {
