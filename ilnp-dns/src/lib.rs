@@ -3,9 +3,11 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`name`], [`record`], [`message`] | what DNS messages are made of, as plain data |
+//! | [`hickory`] | the only module that knows hickory: messages on the wire |
 //! | [`rdata`] | the NID, L32, L64 and LP records: wire and presentation formats |
 #![forbid(unsafe_code)]
 
+pub mod hickory;
 pub mod message;
 pub mod name;
 pub mod rdata;

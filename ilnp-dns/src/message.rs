@@ -54,6 +54,8 @@ pub struct Question {
 /// What the OPT record says (RFC 6891 §6.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edns {
+    /// The version; everything but 0 is answered with BADVERS (§6.1.3).
+    pub version: u8,
     /// The largest UDP payload that the sender can take.
     pub udp_payload: u16,
     /// Whether DNSSEC records are wanted (RFC 3225).
@@ -94,4 +96,47 @@ pub struct Message {
     pub additionals: Vec<Record>,
     /// The OPT record.
     pub edns: Option<Edns>,
+}
+
+/// Why octets are no message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MessageError {
+    /// Fewer octets than the header has. Nothing to answer: not even the identifier is sure.
+    #[error("{0} octets are fewer than the 12 of a header")]
+    Header(usize),
+    /// A section cannot be read.
+    #[error("the {section} section cannot be read: {reason}")]
+    Section {
+        /// Which one.
+        section: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Octets follow the last record.
+    #[error("{0} octets follow the last record")]
+    Trailing(usize),
+}
+
+impl Message {
+    /// A message of no content: a request with this identifier and opcode.
+    pub fn request(id: u16, opcode: Opcode) -> Self {
+        Self {
+            id,
+            response: false,
+            opcode,
+            authoritative: false,
+            truncated: false,
+            recursion_desired: false,
+            recursion_available: false,
+            authentic_data: false,
+            checking_disabled: false,
+            rcode: Rcode::NOERROR,
+            questions: Vec::new(),
+            answers: Vec::new(),
+            authorities: Vec::new(),
+            additionals: Vec::new(),
+            edns: None,
+        }
+    }
 }

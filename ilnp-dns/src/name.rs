@@ -55,6 +55,17 @@ impl Name {
     /// [`NameError::Truncated`], [`NameError::Trailing`], [`NameError::Compressed`] or
     /// [`NameError::TooLong`].
     pub fn from_wire(wire: &[u8]) -> Result<Self, NameError> {
+        match Self::split_from(wire)? {
+            (name, []) => Ok(name),
+            (_name, _rest) => Err(NameError::Trailing),
+        }
+    }
+
+    /// Reads the name that the octets begin with; also gives what follows it.
+    ///
+    /// # Errors
+    /// [`NameError::Truncated`], [`NameError::Compressed`] or [`NameError::TooLong`].
+    pub fn split_from(wire: &[u8]) -> Result<(Self, &[u8]), NameError> {
         let mut rest = wire;
         loop {
             let (&length, behind) = rest.split_first().ok_or(NameError::Truncated)?;
@@ -70,15 +81,12 @@ impl Name {
                 break;
             }
         }
-        if !rest.is_empty() {
-            return Err(NameError::Trailing);
-        }
-        if wire.len() > MAX_NAME {
+        let name = &wire[..wire.len() - rest.len()];
+        if name.len() > MAX_NAME {
             return Err(NameError::TooLong);
         }
-        Ok(Self {
-            wire: wire.to_vec(),
-        })
+        let wire = name.to_vec();
+        Ok((Self { wire }, rest))
     }
 
     /// The name on the wire.
