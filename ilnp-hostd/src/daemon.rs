@@ -191,6 +191,7 @@ fn attachment_settings(config: &Config, nid: Nid) -> Settings {
     Settings {
         nid,
         handle_prefix: config.handle_prefix,
+        nonce_length: config.nonce_length,
         interfaces: config.interfaces.clone(),
         ilnp_interface: config.interface_name.clone(),
         state_dir: config.state_dir.clone(),

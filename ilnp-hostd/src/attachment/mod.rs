@@ -18,6 +18,7 @@ use std::path::PathBuf;
 
 use ilnp_core::id::{HandlePrefix, Nid};
 use ilnp_core::node::LinkEvent;
+use ilnp_core::wire::NonceLength;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -56,6 +57,8 @@ pub struct Settings {
     pub nid: Nid,
     /// The prefix of the handles.
     pub handle_prefix: HandlePrefix,
+    /// The Nonces that this node sends.
+    pub nonce_length: NonceLength,
     /// The interfaces that may bear Locators; `None` for every Ethernet-like one with a global /64.
     pub interfaces: Option<Vec<String>>,
     /// The interface that bears the handles. The data path must have made it.
@@ -79,6 +82,7 @@ impl Settings {
             name: self.ilnp_interface.clone(),
             nid: self.nid,
             handle_prefix: self.handle_prefix,
+            nonce_length: self.nonce_length,
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::net::Ipv6Addr;
 
 use ilnp_core::id::{Handle, HandlePrefix, Nid};
+use ilnp_core::wire::NonceLength;
 
 use super::{KernelError, Netlink, sysctl};
 
@@ -18,6 +19,8 @@ pub struct IlnpInterface {
     pub nid: Nid,
     /// The prefix of the handles.
     pub handle_prefix: HandlePrefix,
+    /// The Nonces that this node sends.
+    pub nonce_length: NonceLength,
 }
 
 /// The Nonce option that is inserted into every packet, in its header: what the interface's MTU is
@@ -31,11 +34,27 @@ const LEAST_MTU: u32 = 1280;
 /// The MTU while no link is known.
 const ETHERNET_MTU: u32 = 1500;
 
+/// `GSO_MAX_SEGS` of Linux.
+const MOST_SEGMENTS: u32 = 65_535;
+
 impl IlnpInterface {
     /// The MTU that leaves room for the Nonce on every one of these links.
     pub fn mtu(links: impl IntoIterator<Item = u32>) -> u32 {
         let link = links.into_iter().min().unwrap_or(ETHERNET_MTU);
         link.saturating_sub(NONCE).max(LEAST_MTU)
+    }
+
+    /// How many segments a packet may stand for.
+    ///
+    /// A Linux router that forwards a packet before it is segmented reads TCP's header length from the
+    /// ninth octet of what follows the option's first four. Behind a 32-bit Nonce that is a sequence
+    /// number, and some packets would seem too big for every link. 96-bit Nonces hold a harmless
+    /// value there.
+    const fn most_segments(&self) -> u32 {
+        match self.nonce_length {
+            NonceLength::Short => 1,
+            NonceLength::Long => MOST_SEGMENTS,
+        }
     }
 
     /// The address that it bears.
@@ -63,6 +82,8 @@ impl IlnpInterface {
             sysctl::write(&self.name, setting, value)?;
         }
         netlink.set_noqueue(index).await?;
+        let segments = self.most_segments();
+        netlink.set_most_segments(index, segments).await?;
         netlink.set_up(index, mtu).await?;
         let handle = self.handle();
         netlink.add_address(index, handle, 128).await?;

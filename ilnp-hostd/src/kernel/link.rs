@@ -67,6 +67,21 @@ impl Netlink {
         })
     }
 
+    /// Sets how many segments a packet may stand for that is sent through an interface, as
+    /// `ip link set NAME gso_max_segs COUNT` does. With 1 the kernel's TCP segments by itself.
+    ///
+    /// # Errors
+    /// [`KernelError::Request`].
+    pub async fn set_most_segments(&self, interface: u32, count: u32) -> Result<(), KernelError> {
+        let mut message = LinkMessage::default();
+        message.header.index = interface;
+        message.attributes.push(LinkAttribute::GsoMaxSegs(count));
+        let result = self.handle.link().set(message).execute().await;
+        asked(result, || {
+            format!("set how many segments a packet of interface {interface} has")
+        })
+    }
+
     /// Takes the queue of an interface away: what is sent goes to the driver at once.
     ///
     /// # Errors

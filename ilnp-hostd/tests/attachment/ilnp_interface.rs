@@ -1,6 +1,7 @@
 //! The interface of the handles.
 
 use ilnp_core::id::HandlePrefix;
+use ilnp_core::wire::NonceLength;
 use ilnp_hostd::kernel::ilnp_interface::IlnpInterface;
 use ilnp_hostd::kernel::{KernelError, Netlink};
 
@@ -13,6 +14,7 @@ fn interface() -> IlnpInterface {
         name: "ilnp0".into(),
         nid: "0214:4fff:fe20:ee64".parse().unwrap(),
         handle_prefix: HandlePrefix::DEFAULT,
+        nonce_length: NonceLength::Long,
     }
 }
 
@@ -48,6 +50,25 @@ fn is_set_up_twice_as_once_and_cleaned_up_without_a_trace() {
     });
     host.ip("link del ilnp0");
     assert_eq!(routes(), before);
+}
+
+#[test]
+fn tcp_segments_by_itself_behind_short_nonces() {
+    let host = Namespace::new("segments");
+    host.ip("link set lo up");
+    host.ip("tuntap add ilnp0 mode tun");
+    host.enter(async || {
+        let netlink = Netlink::open().unwrap();
+        let link = || host.ip("-details link show dev ilnp0");
+        let short = IlnpInterface {
+            nonce_length: NonceLength::Short,
+            ..interface()
+        };
+        short.configure(&netlink, 1484).await.unwrap();
+        assert!(link().contains("gso_max_segs 1 "), "{}", link());
+        interface().configure(&netlink, 1484).await.unwrap();
+        assert!(link().contains("gso_max_segs 65535 "), "{}", link());
+    });
 }
 
 #[test]

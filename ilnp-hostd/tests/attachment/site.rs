@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ilnp_core::id::HandlePrefix;
+use ilnp_core::wire::NonceLength;
 use ilnp_hostd::attachment::Settings;
 
 use super::PATIENCE;
@@ -137,6 +138,7 @@ impl Host {
         Settings {
             nid: NID.parse().unwrap(),
             handle_prefix: HandlePrefix::DEFAULT,
+            nonce_length: NonceLength::Long,
             interfaces: None,
             ilnp_interface: "ilnp0".into(),
             state_dir: self.state.path().into(),

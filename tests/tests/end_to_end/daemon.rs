@@ -1,8 +1,8 @@
 //! The life of the daemon beside its sessions.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use tests::scene::{MOBILE, PEER, Scene};
 use tests::session;
 
@@ -84,6 +84,30 @@ fn correspondent_that_restarted_is_met_again() -> anyhow::Result<()> {
     scene.talk().context("after the restart")?.exchange(BOUND)?;
     scene.move_hard(MOBILE, "b")?;
     scene.talk()?.exchange(BOUND)?;
+    Ok(())
+}
+
+/// The sites' routers get packets from their hosts before they are segmented. What they take for the
+/// length of a TCP header depends on the sequence numbers, so many connections are made.
+#[test]
+fn bulk_transfer_with_short_nonces_passes_routers() -> anyhow::Result<()> {
+    let mut scene = Scene::start("short-nonces")?;
+    for host in [MOBILE, PEER] {
+        let (daemon, host) = scene.lab().daemon(host)?;
+        daemon.stop();
+        let configuration = std::fs::read_to_string(daemon.configuration())?;
+        let short = format!("nonce-bits = 32\n{configuration}");
+        std::fs::write(daemon.configuration(), short)?;
+        daemon.start(host)?;
+        daemon.wait_until_ready(host)?;
+    }
+    let (mobile, peer) = (scene.host(MOBILE)?, scene.host(PEER)?);
+    let start = Instant::now();
+    for _ in 0..40 {
+        session::transfer(mobile, peer, scene.handle(PEER)?, 200_000)?;
+        // Refused packets do not end a connection: they are sent again, after a second or more.
+        ensure!(start.elapsed() < 4 * BOUND, "connections stall");
+    }
     Ok(())
 }
 
