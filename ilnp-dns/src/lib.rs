@@ -5,6 +5,8 @@
 //! | [`name`], [`record`], [`message`] | what DNS messages are made of, as plain data |
 //! | [`hickory`] | the only module that knows hickory: messages on the wire |
 //! | [`rdata`] | the NID, L32, L64 and LP records: wire and presentation formats |
+//! | [`resolve`] | from a name to an identifier and Locators |
+//! | [`stub`] | the stub resolver that this host's applications ask |
 #![forbid(unsafe_code)]
 
 pub mod hickory;
@@ -12,3 +14,5 @@ pub mod message;
 pub mod name;
 pub mod rdata;
 pub mod record;
+pub mod resolve;
+pub mod stub;

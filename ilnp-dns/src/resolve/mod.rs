@@ -1,0 +1,12 @@
+//! ILNP-aware resolution (RFC 6742 §3): from a name to an identifier and Locators.
+//!
+//! NID, L64, LP and AAAA are asked for in parallel and one by one: no answer to ANY is complete,
+//! and additional data is not sent by most servers and removed by most caches.
+
+mod found;
+mod records;
+mod resolver;
+
+pub use found::{Found, FoundLocator};
+pub use records::{Records, WithTtl};
+pub use resolver::{Resolver, UpstreamStatus};
