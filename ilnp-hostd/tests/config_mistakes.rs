@@ -144,7 +144,7 @@ fn nonce_and_checksum() {
     one(
         "nonce = \"initial\"",
         "1:9",
-        &["\"initial\"", "not do yet", "\"always\""],
+        &["\"initial\"", "expected \"always\"", "forge"],
     );
     one("nonce = \"never\"", "1:9", &["\"never\"", "\"always\""]);
     one(

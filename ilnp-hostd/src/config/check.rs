@@ -134,7 +134,8 @@ impl Checker<'_> {
             None | Some((_, "always")) => {}
             Some((value, "initial")) => self.refuse(
                 value,
-                "found \"initial\", which this version does not do yet, expected \"always\""
+                "found \"initial\", expected \"always\": a correspondent could not tell later packets, \
+                 without a Nonce, from classic IPv6, and anybody could forge them"
                     .to_owned(),
             ),
             Some((value, other)) => {
