@@ -5,6 +5,8 @@ use core::fmt::{self, Write as _};
 use core::hash::{Hash, Hasher};
 use core::str::FromStr;
 
+use bytes::Bytes;
+
 use crate::rdata::shortened;
 
 /// Octets of a name on the wire (RFC 1035 §2.3.4).
@@ -12,13 +14,14 @@ const MAX_NAME: usize = 255;
 /// Octets of a label.
 const MAX_LABEL: usize = 63;
 
-/// A fully qualified domain name. Compares without regard to ASCII case, and keeps it.
+/// A fully qualified domain name. Compares without regard to ASCII case, and keeps it. Clones and
+/// ancestors share its octets.
 ///
 /// The order is the canonical one (RFC 4034 §6.1): a name comes right before the names below it.
 #[derive(Clone, Debug)]
 pub struct Name {
     /// Labels with their lengths in front, up to and with the root.
-    wire: Vec<u8>,
+    wire: Bytes,
 }
 
 /// Why a name is refused.
@@ -85,7 +88,7 @@ impl Name {
         if name.len() > MAX_NAME {
             return Err(NameError::TooLong);
         }
-        let wire = name.to_vec();
+        let wire = Bytes::copy_from_slice(name);
         Ok((Self { wire }, rest))
     }
 
@@ -96,12 +99,14 @@ impl Name {
 
     /// The root.
     pub fn root() -> Self {
-        Self { wire: vec![0] }
+        Self {
+            wire: Bytes::from_static(&[0]),
+        }
     }
 
     /// Its labels without the root, the leftmost first.
     pub fn labels(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = self.wire.as_slice();
+        let mut rest = &*self.wire;
         core::iter::from_fn(move || {
             let (&length, behind) = rest.split_first()?;
             let (label, behind) = behind.split_at_checked(length.into())?;
@@ -110,11 +115,19 @@ impl Name {
         })
     }
 
+    /// The label whose length stands at a place of the wire form.
+    fn label_at(&self, start: u8) -> &[u8] {
+        let start = usize::from(start);
+        let length = usize::from(self.wire[start]);
+        &self.wire[start + 1..=start + length]
+    }
+
     /// The name without its first label; `None` for the root.
     pub fn parent(&self) -> Option<Self> {
         let length = self.labels().next()?.len();
-        let wire = self.wire.get(1 + length..)?.to_vec();
-        Some(Self { wire })
+        Some(Self {
+            wire: self.wire.slice(1 + length..),
+        })
     }
 
     /// Whether this is `ancestor` or a name below it.
@@ -130,14 +143,40 @@ impl Name {
     }
 }
 
+/// Where the labels of a name begin, kept on the stack.
+struct LabelStarts {
+    starts: [u8; MAX_NAME / 2],
+    count: usize,
+}
+
+impl LabelStarts {
+    fn of(name: &Name) -> Self {
+        let (mut starts, mut count, mut start) = ([0; MAX_NAME / 2], 0, 0_u8);
+        while let length @ 1.. = name.wire[usize::from(start)] {
+            starts[count] = start;
+            count += 1;
+            start += 1 + length;
+        }
+        Self { starts, count }
+    }
+
+    fn rightmost_first(&self) -> impl Iterator<Item = u8> {
+        self.starts[..self.count].iter().rev().copied()
+    }
+}
+
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
-        let (ours, theirs): (Vec<_>, Vec<_>) = (self.labels().collect(), other.labels().collect());
-        let folded = |label: &&[u8]| label.to_ascii_lowercase();
-        ours.iter()
-            .rev()
-            .map(folded)
-            .cmp(theirs.iter().rev().map(folded))
+        let (ours, theirs) = (LabelStarts::of(self), LabelStarts::of(other));
+        for (one, another) in ours.rightmost_first().zip(theirs.rightmost_first()) {
+            let (one, another) = (self.label_at(one), other.label_at(another));
+            let folded = |octet: &u8| octet.to_ascii_lowercase();
+            let order = one.iter().map(folded).cmp(another.iter().map(folded));
+            if order.is_ne() {
+                return order;
+            }
+        }
+        ours.count.cmp(&theirs.count)
     }
 }
 
@@ -158,7 +197,11 @@ impl Eq for Name {}
 
 impl Hash for Name {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.wire.to_ascii_lowercase().hash(state);
+        let mut folded = [0; MAX_NAME];
+        let folded = &mut folded[..self.wire.len()];
+        folded.copy_from_slice(&self.wire);
+        folded.make_ascii_lowercase();
+        folded.hash(state);
     }
 }
 
@@ -210,7 +253,7 @@ impl FromStr for Name {
         if wire.len() > MAX_NAME {
             return Err(NameError::TooLong);
         }
-        Ok(Self { wire })
+        Ok(Self { wire: wire.into() })
     }
 }
 
