@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`name`], [`record`], [`message`] | what DNS messages are made of, as plain data |
 //! | [`hickory`] | the only module that knows hickory: messages on the wire |
+//! | [`mistake`] | what is wrong with a file that people write, and where |
 //! | [`rdata`] | the NID, L32, L64 and LP records: wire and presentation formats |
 //! | [`resolve`] | from a name to an identifier and Locators |
 //! | [`stub`] | the stub resolver that this host's applications ask |
@@ -11,6 +12,7 @@
 
 pub mod hickory;
 pub mod message;
+pub mod mistake;
 pub mod name;
 pub mod rdata;
 pub mod record;

@@ -5,11 +5,11 @@ use std::str::FromStr;
 
 use ilnp_core::id::{HandlePrefix, Locator, Nid, ParseIdError};
 use ilnp_core::wire::NonceLength;
+use ilnp_dns::mistake::{Mistake, Position};
 use toml::Spanned;
 
 use super::Config;
 use super::file::File;
-use super::mistake::{Mistake, Position};
 
 /// The longest path of a Unix socket, its closing zero left out.
 const MAX_SOCKET_PATH: usize = 107;

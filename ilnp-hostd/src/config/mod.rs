@@ -5,10 +5,7 @@
 mod check;
 mod check_correspondents;
 mod file;
-mod mistake;
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use ilnp_core::id::{HandlePrefix, Lifetime, Locator, Nid, Preference};
@@ -16,8 +13,7 @@ use ilnp_core::node::{RemoteLocator, Resolved};
 use ilnp_core::wire::NonceLength;
 use serde::Deserialize as _;
 
-use mistake::Position;
-pub use mistake::{ConfigError, Mistake};
+pub use ilnp_dns::mistake::{FileError as ConfigError, Mistake};
 
 /// Where the daemon looks for its configuration when it is not told.
 pub const DEFAULT_PATH: &str = "/etc/ilnp/hostd.toml";
@@ -87,24 +83,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], with every mistake that was found and where it stands.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let unreadable = |source| ConfigError::Unreadable {
-            path: path.to_owned(),
-            source,
-        };
-        let mut octets = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(MAX_OCTETS + 1).read_to_end(&mut octets))
-            .map_err(unreadable)?;
-        if octets.len() as u64 > MAX_OCTETS {
-            return Err(ConfigError::TooLong {
-                path: path.to_owned(),
-                limit: MAX_OCTETS,
-            });
-        }
-        Self::parse(&octets).map_err(|mistakes| ConfigError::Mistakes {
-            path: path.to_owned(),
-            mistakes,
-        })
+        ConfigError::load(path, MAX_OCTETS, Self::parse)
     }
 
     /// Reads and checks the octets of a configuration file.
@@ -112,16 +91,10 @@ impl Config {
     /// # Errors
     /// Every mistake that was found, in the order of the file.
     pub fn parse(octets: &[u8]) -> Result<Self, Vec<Mistake>> {
-        let text = str::from_utf8(octets).map_err(|error| {
-            let valid = octets.get(..error.valid_up_to()).unwrap_or_default();
-            vec![Mistake {
-                position: Position::end_of(&String::from_utf8_lossy(valid)),
-                message: "found an octet that is not UTF-8, expected text".to_owned(),
-            }]
-        })?;
+        let text = Mistake::unless_text(octets).map_err(|mistake| vec![mistake])?;
         let file = toml::de::Deserializer::parse(text)
             .and_then(file::File::deserialize)
-            .map_err(|error| vec![Mistake::from_toml(text, &error)])?;
+            .map_err(|error| vec![Mistake::in_toml(text, error.message(), error.span())])?;
         check::check(text, file)
     }
 
