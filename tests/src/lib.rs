@@ -7,6 +7,7 @@ pub mod crowd;
 pub mod inject;
 pub mod judge;
 pub mod load;
+pub mod name_servers;
 pub mod packets;
 pub mod sandbox;
 pub mod scene;

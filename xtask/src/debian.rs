@@ -36,6 +36,23 @@ pub(crate) const LAB: &[Need] = &[
 /// For the tests: what judges our packets, and is not ours.
 pub(crate) const JUDGE: &[Need] = &[need("tshark", "tshark")];
 
+/// For names: the servers and tools that ours are tried against.
+pub(crate) const NAMES: &[Need] = &[
+    need("bind9", "named"),
+    need("bind9-dnsutils", "nsupdate"),
+    need("bind9-utils", "named-checkzone"),
+    need("knot", "knotd"),
+    need("knot-dnsutils", "knsupdate"),
+    need("ldnsutils", "drill"),
+    need("nsd", "nsd"),
+    need(
+        "python3-dnspython",
+        "/usr/lib/python3/dist-packages/dns/__init__.py",
+    ),
+    need("unbound", "unbound"),
+    need("util-linux", "taskset"),
+];
+
 /// For building the BPF object.
 pub(crate) const BPF: &[Need] = &[
     need("clang-14", "clang-14"),

@@ -51,9 +51,9 @@ enum Command {
 impl Command {
     const fn needs(&self) -> &'static [&'static [Need]] {
         match self {
-            Self::Demo | Self::Bench { .. } => &[debian::LAB],
+            Self::Demo | Self::Bench { .. } => &[debian::LAB, debian::NAMES],
             Self::Bpf { .. } => &[debian::BPF],
-            Self::Test { .. } => &[debian::LAB, debian::JUDGE],
+            Self::Test { .. } => &[debian::LAB, debian::NAMES, debian::JUDGE],
         }
     }
 
