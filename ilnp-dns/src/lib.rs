@@ -5,12 +5,14 @@
 //! | [`name`], [`record`], [`message`] | what DNS messages are made of, as plain data |
 //! | [`hickory`] | the only module that knows hickory: messages on the wire |
 //! | [`mistake`] | what is wrong with a file that people write, and where |
+//! | [`key`], [`tsig`] | keys, and messages signed with them (RFC 8945) |
 //! | [`rdata`] | the NID, L32, L64 and LP records: wire and presentation formats |
 //! | [`resolve`] | from a name to an identifier and Locators |
 //! | [`stub`] | the stub resolver that this host's applications ask |
 #![forbid(unsafe_code)]
 
 pub mod hickory;
+pub mod key;
 pub mod message;
 pub mod mistake;
 pub mod name;
@@ -18,3 +20,4 @@ pub mod rdata;
 pub mod record;
 pub mod resolve;
 pub mod stub;
+pub mod tsig;

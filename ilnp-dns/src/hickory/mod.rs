@@ -3,3 +3,5 @@
 //! Nothing of hickory leaves it: the rest of the crate sees [`crate::message::Message`] and octets.
 
 mod codec;
+
+pub(crate) use codec::last_additional;

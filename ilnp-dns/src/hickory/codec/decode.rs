@@ -12,7 +12,7 @@ impl Message {
     /// Reads a message.
     ///
     /// The OPT record goes into [`Message::edns`] and the upper bits of [`Message::rcode`]. A TSIG
-    /// record must be the last; it is left out, since it is checked over the octets.
+    /// record must be the last; it is left out, since [`crate::tsig`] works on the octets.
     ///
     /// # Errors
     /// [`MessageError`]; a server answers all but [`MessageError::Header`] with FORMERR.
@@ -72,14 +72,14 @@ fn misplaced(reason: &str) -> MessageError {
     }
 }
 
-struct Header {
+pub(super) struct Header {
     id: u16,
     flags: u16,
-    counts: [u16; 4],
+    pub(super) counts: [u16; 4],
 }
 
 impl Header {
-    fn read(decoder: &mut BinDecoder<'_>) -> Result<Self, String> {
+    pub(super) fn read(decoder: &mut BinDecoder<'_>) -> Result<Self, String> {
         let [id, flags] = [read_u16(decoder)?, read_u16(decoder)?];
         let mut counts = [0; 4];
         for count in &mut counts {
@@ -136,7 +136,7 @@ fn read_data(decoder: &mut BinDecoder<'_>) -> Result<Record, String> {
     }
 }
 
-fn read_record(decoder: &mut BinDecoder<'_>) -> Result<Record, String> {
+pub(super) fn read_record(decoder: &mut BinDecoder<'_>) -> Result<Record, String> {
     let name = name::read(decoder)?;
     let rtype = RecordType(read_u16(decoder)?);
     let class = Class(read_u16(decoder)?);
@@ -174,12 +174,15 @@ fn decompressed(
     Ok(rdata)
 }
 
-fn read_u16(decoder: &mut BinDecoder<'_>) -> Result<u16, String> {
+pub(super) fn read_u16(decoder: &mut BinDecoder<'_>) -> Result<u16, String> {
     let octets = read_slice(decoder, 2)?;
     Ok(u16::from_be_bytes([octets[0], octets[1]]))
 }
 
-fn read_slice<'a>(decoder: &mut BinDecoder<'a>, length: usize) -> Result<&'a [u8], String> {
+pub(super) fn read_slice<'a>(
+    decoder: &mut BinDecoder<'a>,
+    length: usize,
+) -> Result<&'a [u8], String> {
     let slice = decoder
         .read_slice(length)
         .map_err(|error| error.to_string())?;

@@ -5,8 +5,11 @@
 
 mod decode;
 mod encode;
+mod last;
 mod layout;
 mod name;
+
+pub(crate) use last::last_additional;
 
 #[cfg(test)]
 mod tests;
