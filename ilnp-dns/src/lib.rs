@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`name`], [`record`], [`message`] | what DNS messages are made of, as plain data |
 //! | [`hickory`] | the only module that knows hickory: messages on the wire |
+//! | [`exchange`] | one question to one server |
 //! | [`mistake`] | what is wrong with a file that people write, and where |
 //! | [`key`], [`tsig`] | keys, and messages signed with them (RFC 8945) |
 //! | [`rdata`] | the NID, L32, L64 and LP records: wire and presentation formats |
@@ -11,6 +12,7 @@
 //! | [`stub`] | the stub resolver that this host's applications ask |
 #![forbid(unsafe_code)]
 
+pub mod exchange;
 pub mod hickory;
 pub mod key;
 pub mod message;
