@@ -10,6 +10,7 @@
 //! | [`rdata`] | the NID, L32, L64 and LP records: wire and presentation formats |
 //! | [`resolve`] | from a name to an identifier and Locators |
 //! | [`stub`] | the stub resolver that this host's applications ask |
+//! | `zone` | the data of a zone: look-ups and updates (feature `server`) |
 #![forbid(unsafe_code)]
 
 pub mod exchange;
@@ -23,3 +24,5 @@ pub mod record;
 pub mod resolve;
 pub mod stub;
 pub mod tsig;
+#[cfg(feature = "server")]
+pub mod zone;
