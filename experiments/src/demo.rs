@@ -2,14 +2,15 @@
 
 use crate::scenario::{LoadError, Scenario, parse};
 
-const TEXT: &str = include_str!("../scenarios/demo.toml");
+/// Over plain IPv6 and over ILNP: the host's sessions go on.
+const MOVES: &str = include_str!("../scenarios/demo.toml");
 
-/// The scenario of the demonstration, `scenarios/demo.toml`.
+/// The scenarios of the demonstration, in their order.
 ///
 /// # Errors
-/// [`LoadError::Wrong`] when the file that was compiled in is wrong.
-pub fn scenario() -> Result<Scenario, LoadError> {
-    parse(TEXT, "scenarios/demo.toml")
+/// [`LoadError::Wrong`] when a file that was compiled in is wrong.
+pub fn scenarios() -> Result<Vec<Scenario>, LoadError> {
+    Ok(vec![parse(MOVES, "scenarios/demo.toml")?])
 }
 
 #[cfg(test)]
@@ -29,6 +30,6 @@ mod tests {
             count += 1;
         }
         assert!(count > 0);
-        assert!(scenario().is_ok());
+        assert!(scenarios().is_ok());
     }
 }

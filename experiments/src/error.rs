@@ -19,7 +19,7 @@ pub enum LabError {
         package: String,
     },
     /// A program of ours is missing.
-    #[error("{} is not there: build it (cargo build -p ilnp-hostd) or name its folder with --bin-dir", .0.display())]
+    #[error("{} is not there: build it (cargo build --workspace --bins) or name its folder with --bin-dir", .0.display())]
     NotBuilt(PathBuf),
     /// A program failed.
     #[error("`{command}` failed ({status}): {output}")]

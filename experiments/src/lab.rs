@@ -6,12 +6,12 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use nix::unistd::geteuid;
-
 use crate::clock::Clock;
-use crate::daemon::{Daemon, Programs};
+use crate::daemon::Daemon;
 use crate::error::{Doing, LabError};
+use crate::name_server::{self, Keys, NameServer};
 use crate::process;
+use crate::programs::{Programs, find_programs};
 use crate::scenario::{MoveKind, Protocol, Scenario};
 use crate::topology::{Host, Site, Topology, remove_leftovers};
 
@@ -50,6 +50,9 @@ impl MoveTimes {
 #[derive(Debug)]
 pub struct Lab {
     daemons: Vec<Daemon>,
+    name_servers: Vec<NameServer>,
+    /// What signs updates and transfers, where there are name servers.
+    keys: Option<Keys>,
     topology: Topology,
     scenario: Scenario,
     protocol: Protocol,
@@ -77,14 +80,20 @@ impl Lab {
         std::fs::create_dir_all(&options.out)
             .doing(|| format!("make {}", options.out.display()))?;
         remove_leftovers()?;
+        let topology = Topology::build(scenario, protocol, &options.out)?;
+        let named = !topology.name_servers.is_empty();
         let lab = Self {
-            topology: Topology::build(scenario, protocol, &options.out)?,
+            keys: named
+                .then(|| name_server::make_keys(&topology, scenario))
+                .transpose()?,
+            topology,
             scenario: scenario.clone(),
             protocol,
             clock: Clock::start(),
             options: options.clone(),
             programs,
             daemons: vec![],
+            name_servers: vec![],
         };
         for host in lab.topology.hosts.iter().filter(|h| !h.speaks_ilnp()) {
             lab.wait_for_address(host)?;
@@ -148,6 +157,51 @@ impl Lab {
             .ok_or_else(|| LabError::Misuse(format!("{} is in no site", to.name())))
     }
 
+    /// Starts the name servers, primary ones first, and waits until each answers for its zone.
+    ///
+    /// # Errors
+    /// [`LabError::Failed`] with the end of its log when one does not.
+    pub fn start_name_servers(&mut self) -> Result<(), LabError> {
+        let Some(keys) = &self.keys else {
+            return Ok(());
+        };
+        let dnsd = self.programs.as_ref().and_then(|p| p.dnsd.as_deref());
+        let servers = self.scenario.name_servers.iter();
+        let (primaries, secondaries): (Vec<_>, Vec<_>) =
+            servers.partition(|server| server.secondary_of.is_none());
+        for settings in primaries.into_iter().chain(secondaries) {
+            self.name_servers.push(NameServer::start(
+                &self.scenario,
+                &self.topology,
+                settings,
+                keys,
+                (dnsd, &self.options.out),
+            )?);
+        }
+        Ok(())
+    }
+
+    /// The name servers that were started.
+    pub fn name_servers(&self) -> &[NameServer] {
+        &self.name_servers
+    }
+
+    /// Looks a name up as a host's programs do, and returns the first address.
+    ///
+    /// # Errors
+    /// [`LabError::Failed`] when it is not found.
+    pub fn look_up(&self, host: &str, name: &str) -> Result<Ipv6Addr, LabError> {
+        let mut command = self.host(host)?.command("getent");
+        let found = process::run(command.args(["ahostsv6", name]), "")?;
+        let text = String::from_utf8_lossy(&found.stdout);
+        let first = text.split_whitespace().next().unwrap_or_default();
+        first.parse().map_err(|_| LabError::Failed {
+            command: format!("getent ahostsv6 {name}"),
+            status: "no address".to_owned(),
+            output: text.into_owned(),
+        })
+    }
+
     /// Starts the daemon of every host that speaks ILNP in this run, and waits until each is ready
     /// and has a Locator.
     ///
@@ -160,7 +214,8 @@ impl Lab {
         };
         for host in self.topology.hosts.iter().filter(|h| h.speaks_ilnp()) {
             let out = &self.options.out;
-            let mut daemon = Daemon::prepare(&self.topology, host, programs.clone(), out)?;
+            let mut daemon =
+                Daemon::prepare(&self.topology, host, self.keys.as_ref(), programs, out)?;
             daemon.start(host)?;
             self.daemons.push(daemon);
         }
@@ -245,51 +300,6 @@ impl Lab {
             sleep(POLL);
         }
         Ok(())
-    }
-}
-
-/// Checks that a lab can be built: root, the system's programs, a valid scenario. Returns the
-/// daemon's programs when hosts are to speak ILNP.
-pub(crate) fn find_programs(
-    scenario: &Scenario,
-    protocol: Protocol,
-    options: &Options,
-) -> Result<Option<Programs>, LabError> {
-    if !geteuid().is_root() {
-        return Err(LabError::NotRoot);
-    }
-    for (program, package) in [
-        ("ip", "iproute2"),
-        ("sysctl", "procps"),
-        ("nft", "nftables"),
-        ("radvd", "radvd"),
-    ] {
-        require(program, package)?;
-    }
-    scenario
-        .validate()
-        .map_err(|invalid| LabError::Misuse(invalid.to_string()))?;
-    let speakers = scenario.hosts.iter().any(|host| host.ilnp);
-    (speakers && protocol == Protocol::Ilnp)
-        .then(|| Programs::find(options.bin_dir.as_deref()))
-        .transpose()
-}
-
-/// Refuses to go on without a program.
-pub(crate) fn require(program: &str, package: &str) -> Result<(), LabError> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    // Where Debian keeps the programs of the administrator, which `su` leaves out of the path.
-    let places = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
-    if places
-        .into_iter()
-        .any(|place| place.join(program).is_file())
-    {
-        Ok(())
-    } else {
-        Err(LabError::Missing {
-            program: program.to_owned(),
-            package: package.to_owned(),
-        })
     }
 }
 

@@ -43,6 +43,28 @@
 //! ilnp = true                 # the default; false: no daemon in any run
 //! static = true               # its address is configured by hand
 //!
+//! [[name-server]]             # these run when the protocol is ILNP
+//! name = "ns1"
+//! site = "b"                  # as <first prefix>::53, the next as ::54, and so on
+//! kind = "ilnp-dnsd"          # or "bind"
+//! zone = "example.org"
+//!
+//! [[name-server]]
+//! name = "ns2"
+//! site = "b"
+//! kind = "bind"
+//! secondary-of = "ns1"
+//!
+//! [[host]]
+//! name = "vm1"
+//! site = "a"
+//! nid = "0218:8fff:fe24:ee68"
+//! [host.dns]                  # publishes itself, with a key of its own
+//! name = "vm1.example.org"
+//! primaries = ["ns1"]
+//! [host.resolver]             # its programs ask its daemon, and that asks these
+//! upstreams = ["ns2"]
+//!
 //! [[move]]
 //! host = "mobile"
 //! at = "4s"
@@ -56,6 +78,8 @@
 //! to = "fixed"
 //! interval = "1ms"
 //! direction = "both"          # or "out", "in"
+//! at = "6s"                   # starts later; without it, before the time begins
+//! by-name = false             # true: the program is given the name of the other host
 //!
 //! [[workload]]
 //! program = "curl"            # from nginx; both values are needed
@@ -78,6 +102,7 @@
 //! | [`topology`] | the network: namespaces, veth pairs, routers, hosts |
 //! | [`link`] | imperfect links, by the kernel or by a forwarder of the lab's own |
 //! | [`daemon`] | the daemons on the hosts |
+//! | [`name_server`] | name servers, their zones and keys |
 //! | [`lab`] | all of these at work, and the moves |
 //! | [`workload`] | sessions of real programs, and numbered probes |
 //! | [`measure`] | arrivals, address changes, Locator Updates |
@@ -92,7 +117,9 @@ pub mod interrupt;
 pub mod lab;
 pub mod link;
 pub mod measure;
+pub mod name_server;
 pub mod process;
+mod programs;
 mod realtime;
 pub mod report;
 pub mod run;

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use experiments::lab::MoveTimes;
 use experiments::measure::flow::{Arrival, Flow, Unit};
+use experiments::measure::records::Shown;
 use experiments::measure::updates::Update;
 use experiments::report::Report;
-use experiments::run::{Moved, Run, Watched};
-use experiments::scenario::{Move, MoveKind, Program, Protocol, Protocols, Scenario, Workload};
+use experiments::run::{Moved, Published, Reached, Run, Watched, Witness};
+use experiments::scenario::{
+    Move, MoveKind, Program, Protocol, Protocols, Scenario, Software, Workload,
+};
 use experiments::workload::Observed;
 use ilnp_core::id::{IlVector, Locator, Nid};
 
@@ -40,6 +43,8 @@ fn flow(from: &str, to: &str, unit: Unit, resumes: Option<u64>) -> Flow {
 fn session(program: Program, flows: Vec<Flow>, intact: Option<bool>) -> Watched {
     Watched {
         workload: Workload::new(program, "mobile", "fixed"),
+        start: START,
+        reached: None,
         observed: Observed {
             flows,
             failure: None,
@@ -64,6 +69,7 @@ fn moved(usable: u64, updated: Option<u64>, acknowledged: Option<u64>) -> Moved 
         usable: Some(at(usable)),
         updated: updated.map(at),
         acknowledged: acknowledged.map(at),
+        published: vec![],
     }
 }
 
@@ -108,6 +114,7 @@ fn run(protocol: Protocol, resumes: Option<u64>) -> Run {
         } else {
             vec![]
         },
+        names: vec![],
     }
 }
 
@@ -120,6 +127,7 @@ fn scenario() -> Scenario {
         captures: true,
         sites: vec![],
         hosts: vec![],
+        name_servers: vec![],
         moves: vec![],
         workloads: vec![],
     }
@@ -147,6 +155,50 @@ fn only_what_dies_over_ilnp_is_a_failure() {
     let mut damaged = run(Protocol::Ilnp, Some(208));
     damaged.sessions[1].observed.intact = Some(false);
     assert!(!judge(&[damaged]));
+}
+
+/// A run over ILNP in which one host goes by its name, and a name server says where it is.
+fn run_by_name(last_shown: Locator, reached: Locator) -> Run {
+    let mut run = run(Protocol::Ilnp, Some(208));
+    run.moves[0].published = vec![("ns1".to_owned(), Some(at(2055)))];
+    run.sessions[1].workload.by_name = true;
+    run.sessions[1].start = at(3000);
+    run.sessions[1].reached = Some(Reached {
+        at: at(3000),
+        locator: reached,
+        expected: vec![NEW],
+    });
+    run.names = vec![Published {
+        host: "mobile".to_owned(),
+        software: Software::Bind,
+        expected: vec![NEW],
+        shown: Shown {
+            server: "ns1".to_owned(),
+            name: "mobile.example.org".to_owned(),
+            changes: vec![(at(0), vec![OLD]), (at(2055), vec![last_shown])],
+        },
+        witnesses: vec![Witness {
+            program: "dig".to_owned(),
+            locators: vec![NEW],
+        }],
+    }];
+    run
+}
+
+const OLD: Locator = Locator::from_bits(0x2001_0db8_000a_0000);
+const NEW: Locator = Locator::from_bits(0x2001_0db8_000b_0000);
+
+#[test]
+fn the_table_shows_who_was_found_by_name() {
+    insta::assert_snapshot!(Report::new(&scenario(), &[run_by_name(NEW, NEW)]).table());
+}
+
+#[test]
+fn a_wrong_name_server_and_a_session_that_went_astray_are_failures() {
+    let judge = |run| Report::new(&scenario(), &[run]).is_success();
+    assert!(judge(run_by_name(NEW, NEW)));
+    assert!(!judge(run_by_name(OLD, NEW)));
+    assert!(!judge(run_by_name(NEW, OLD)));
 }
 
 #[test]

@@ -287,13 +287,7 @@ pub fn site(name: &str) -> Site {
 
 /// A host that runs the daemon.
 pub fn host(name: &str, site: &str) -> Host {
-    Host {
-        name: name.to_owned(),
-        site: site.to_owned(),
-        nid: nid(name),
-        ilnp: true,
-        is_static: false,
-    }
+    Host::new(name, site, nid(name))
 }
 
 /// The sites and hosts of the scene; nothing happens in them yet.
@@ -306,6 +300,7 @@ pub fn scenario(name: &str) -> Scenario {
         captures: true,
         sites: ["a", "b", "c", "d"].map(site).into(),
         hosts: vec![host(MOBILE, "a"), host(PEER, "c")],
+        name_servers: vec![],
         moves: vec![],
         workloads: vec![],
     }

@@ -37,7 +37,8 @@ enum Verb {
         /// The scenario.
         scenario: PathBuf,
     },
-    /// Moves a host A to B to A to B under ssh, curl, UDP and ping: over plain IPv6 and over ILNP.
+    /// Moves a host A to B to A to B under ssh, curl, UDP and ping, over plain IPv6 and over ILNP,
+    /// and then once more while others find it by name.
     Demo {
         #[command(flatten)]
         output: Output,
@@ -54,7 +55,7 @@ struct Output {
     /// The folder that holds ilnp-hostd and ilnp [default: that of this program].
     #[arg(long)]
     bin_dir: Option<PathBuf>,
-    /// Print the report as JSON instead of a table.
+    /// Print each report as a line of JSON instead of a table.
     #[arg(long)]
     json: bool,
 }
@@ -82,7 +83,10 @@ fn main() -> ExitCode {
 
 fn perform(verb: &Verb) -> anyhow::Result<ExitCode> {
     match verb {
-        Verb::Run { scenario, output } => run_and_report(&scenario::load(scenario)?, output),
+        Verb::Run { scenario, output } => {
+            let scenario = scenario::load(scenario)?;
+            run_all(&[scenario], output)
+        }
         Verb::Check { scenario } => {
             let loaded = scenario::load(scenario)?;
             print(&format!(
@@ -92,7 +96,7 @@ fn perform(verb: &Verb) -> anyhow::Result<ExitCode> {
             ))?;
             Ok(ExitCode::SUCCESS)
         }
-        Verb::Demo { output } => run_and_report(&demo::scenario()?, output),
+        Verb::Demo { output } => run_all(&demo::scenarios()?, output),
         Verb::Clean => {
             let removed = remove_leftovers()?;
             print(&format!("{removed} namespaces and folders removed\n"))?;
@@ -101,44 +105,73 @@ fn perform(verb: &Verb) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Runs a scenario over each protocol that it asks for. It fails when a session over ILNP died.
-fn run_and_report(scenario: &Scenario, output: &Output) -> anyhow::Result<ExitCode> {
+/// Runs scenarios one after the other, the first into the folder of the output and each other into
+/// a folder below it. It fails when a session over ILNP died or a name server was wrong.
+fn run_all(scenarios: &[Scenario], output: &Output) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::on_signals()?;
-    let out = match &output.out {
-        Some(out) => out.clone(),
-        None => Path::new("ilnp-lab-results").join(file_name(&scenario.name)),
-    };
-    let options = |protocol: Protocol| Options {
+    let name_of = |scenario: &Scenario| file_name(&scenario.name);
+    let first = scenarios.first().map(name_of).unwrap_or_default();
+    let top = output.out.clone();
+    let top = top.unwrap_or_else(|| Path::new("ilnp-lab-results").join(first));
+    let folders = (0..).zip(scenarios).map(|(index, scenario)| match index {
+        0 => top.clone(),
+        _ => top.join(name_of(scenario)),
+    });
+    let plan: Vec<(&Scenario, PathBuf)> = scenarios.iter().zip(folders).collect();
+    for (scenario, out) in &plan {
+        for &protocol in scenario.protocol.each() {
+            run::check(scenario, protocol, &options(protocol, out, output))?;
+        }
+    }
+    let mut success = true;
+    for (scenario, out) in &plan {
+        success &= run_and_report(scenario, out, output, &interrupt)?;
+    }
+    Ok(if success {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn options(protocol: Protocol, out: &Path, output: &Output) -> Options {
+    Options {
         out: out.join(protocol.key()),
         bin_dir: output.bin_dir.clone(),
-    };
-    let protocols = scenario.protocol.each();
-    for &protocol in protocols {
-        run::check(scenario, protocol, &options(protocol))?;
     }
+}
+
+/// Runs a scenario over each protocol that it asks for, and returns whether all went well.
+fn run_and_report(
+    scenario: &Scenario,
+    out: &Path,
+    output: &Output,
+    interrupt: &Interrupt,
+) -> anyhow::Result<bool> {
     let mut runs = vec![];
-    for &protocol in protocols {
+    for &protocol in scenario.protocol.each() {
         tracing::info!("{} over {}", scenario.name, protocol.title());
-        let result = run::run(scenario, protocol, &options(protocol), &interrupt);
+        let result = run::run(
+            scenario,
+            protocol,
+            &options(protocol, out, output),
+            interrupt,
+        );
         runs.push(result.with_context(|| format!("the run over {} failed", protocol.title()))?);
     }
     let report = Report::new(scenario, &runs);
-    report.write(&runs, &out)?;
+    report.write(&runs, out)?;
     let text = if output.json {
-        report.json()? + "\n"
+        serde_json::to_string(&report)? + "\n"
     } else {
         format!(
-            "{}\nReports, captures and logs: {}\n",
+            "{}\nReports, captures and logs: {}\n\n",
             report.table(),
             out.display()
         )
     };
     print(&text)?;
-    Ok(if report.ilnp_survived() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(report.is_success())
 }
 
 /// The name of a scenario, fit for a folder.

@@ -1,6 +1,5 @@
 //! Locator Updates and their acknowledgements in a capture.
 
-use std::fs::File;
 use std::net::Ipv6Addr;
 use std::path::Path;
 use std::time::Duration;
@@ -9,14 +8,11 @@ use ilnp_core::id::{IlVector, Locator, Nid};
 use ilnp_core::wire::headers::Headers;
 use ilnp_core::wire::locator_update::{LocatorUpdate, Operation};
 use ilnp_core::wire::protocol;
-use pcap_file::TsResolution;
-use pcap_file::pcap::PcapReader;
-use pnet::packet::Packet;
-use pnet::packet::ethernet::{EtherTypes, EthernetPacket};
 use serde::Serialize;
 
+use super::frames;
 use crate::clock::Clock;
-use crate::error::{Doing, LabError};
+use crate::error::LabError;
 
 /// A Locator Update that was on the wire.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -49,25 +45,10 @@ impl Update {
 /// Reads the Locator Updates out of a capture.
 ///
 /// # Errors
-/// [`LabError::Io`] when the file cannot be read or is no capture. A packet that was cut off at the
-/// end of the file is left out.
+/// [`LabError::Io`] when the file cannot be read or is no capture.
 pub fn read(file: &Path, clock: Clock) -> Result<Vec<Update>, LabError> {
-    let what = || format!("read {}", file.display());
-    let open = File::open(file).doing(what)?;
-    let mut reader = PcapReader::new(std::io::BufReader::new(open))
-        .map_err(std::io::Error::other)
-        .doing(what)?;
     let mut updates = vec![];
-    let resolution = reader.header().ts_resolution;
-    // The reader's own packets refuse what the capture cut off at its snapshot length.
-    while let Some(Ok(packet)) = reader.next_raw_packet() {
-        let fraction = match resolution {
-            TsResolution::MicroSecond => packet.ts_frac.saturating_mul(1000),
-            TsResolution::NanoSecond => packet.ts_frac,
-        };
-        let wall = Duration::new(packet.ts_sec.into(), fraction);
-        updates.extend(parse(&packet.data, clock.at_wall(wall)));
-    }
+    frames::for_each(file, clock, |at, frame| updates.extend(parse(frame, at)))?;
     Ok(updates)
 }
 
@@ -84,9 +65,7 @@ fn parse(frame: &[u8], at: Duration) -> Option<Update> {
 
 /// The Locator Update or acknowledgement in an Ethernet frame, when there is one.
 pub(crate) fn locator_update(frame: &[u8]) -> Option<(Headers, LocatorUpdate)> {
-    let frame = EthernetPacket::new(frame)?;
-    let packet = Some(frame.payload()).filter(|_| frame.get_ethertype() == EtherTypes::Ipv6)?;
-    let headers = Headers::parse(packet).ok()?;
+    let (headers, packet) = frames::ipv6(frame)?;
     let message = (headers.protocol == protocol::ICMPV6).then(|| headers.upper_layer(packet))?;
     let update = LocatorUpdate::parse(message).ok()?;
     Some((headers, update))
@@ -99,6 +78,7 @@ mod tests {
     use ilnp_core::id::{Lifetime, Preference};
     use ilnp_core::wire::locator_update::Record;
     use ilnp_core::wire::{Nonce, build};
+    use pcap_file::TsResolution;
     use pcap_file::pcap::{PcapHeader, PcapWriter, RawPcapPacket};
 
     const MOBILE: Nid = Nid::from_bits(0x0214_4fff_fe20_ee64);

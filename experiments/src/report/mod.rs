@@ -1,6 +1,7 @@
 //! What a run says: a table for people, JSON and CSV for programs, and a time line to look at.
 
 mod csv_files;
+mod names;
 mod session;
 mod table;
 pub mod timeline;
@@ -14,6 +15,7 @@ use crate::error::{Doing, LabError};
 use crate::run::{Moved, Run};
 use crate::scenario::{MoveKind, Protocol, Scenario};
 
+pub use names::{NameReport, VisibleReport};
 pub use session::{FlowReport, SessionReport};
 
 /// The version of the JSON document.
@@ -44,6 +46,8 @@ pub struct RunReport {
     pub sessions: Vec<SessionReport>,
     /// Every Locator Update of a moving host and its acknowledgements.
     pub updates: Vec<UpdateReport>,
+    /// What each name server showed of each host that publishes itself.
+    pub names: Vec<NameReport>,
 }
 
 /// A move as it happened.
@@ -65,6 +69,8 @@ pub struct MoveReport {
     pub updated_ms: Option<f64>,
     /// The first acknowledgement came.
     pub acknowledged_ms: Option<f64>,
+    /// Each name server that the host is published at.
+    pub published: Vec<VisibleReport>,
 }
 
 /// A Locator Update on the wire.
@@ -92,8 +98,14 @@ impl Report {
         }
     }
 
-    /// Whether every session over ILNP survived. What dies over plain IPv6 is a finding and no
-    /// failure.
+    /// Whether every session over ILNP survived, went where the other host was, and every name
+    /// server shows every host where it is. What dies over plain IPv6 is a finding and no failure.
+    pub fn is_success(&self) -> bool {
+        let mut names = self.runs.iter().flat_map(|run| &run.names);
+        self.ilnp_survived() && names.all(NameReport::is_right)
+    }
+
+    /// Whether every session over ILNP survived.
     pub fn ilnp_survived(&self) -> bool {
         let over_ilnp = |run: &&RunReport| run.protocol == Protocol::Ilnp;
         let mut sessions = self
@@ -160,6 +172,7 @@ impl RunReport {
                     locators: update.locators.clone(),
                 })
                 .collect(),
+            names: run.names.iter().map(NameReport::new).collect(),
         }
     }
 }
@@ -176,6 +189,14 @@ impl MoveReport {
             usable_ms: moved.usable.map(ms),
             updated_ms: moved.updated.map(ms),
             acknowledged_ms: moved.acknowledged.map(ms),
+            published: moved
+                .published
+                .iter()
+                .map(|(server, at)| VisibleReport {
+                    server: server.clone(),
+                    visible_ms: at.map(ms),
+                })
+                .collect(),
         }
     }
 }

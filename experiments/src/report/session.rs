@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use ilnp_core::id::Locator;
 use serde::Serialize;
 
 use super::since;
 use crate::measure::flow::{Flow, Gap, Unit};
-use crate::run::{Run, Watched};
+use crate::run::{Reached, Run, Watched};
 use crate::scenario::Program;
 
 /// A session that says nothing for this long at the end is dead.
@@ -21,6 +22,12 @@ pub struct SessionReport {
     pub from: String,
     /// Who answered.
     pub to: String,
+    /// Whether the program was given a name.
+    pub by_name: bool,
+    /// When it was established.
+    pub started_ms: f64,
+    /// The Locator that its first packet went to, for a session by name.
+    pub reached: Option<Locator>,
     /// Whether it went on to the end with nothing damaged.
     pub survived: bool,
     /// Why it is said not to have survived.
@@ -70,19 +77,23 @@ impl SessionReport {
     pub(super) fn new(watched: &Watched, run: &Run) -> Self {
         let (workload, observed) = (&watched.workload, &watched.observed);
         let dead = observed.flows.iter().find_map(|flow| silent(flow, run));
+        let astray = watched.reached.as_ref().and_then(astray);
         let damaged = (observed.intact == Some(false)).then(|| "data damaged".to_owned());
-        let reason = observed.failure.clone().or(damaged).or(dead);
+        let reason = observed.failure.clone().or(damaged).or(astray).or(dead);
         Self {
             program: workload.program,
             from: workload.from.clone(),
             to: workload.to.clone(),
+            by_name: workload.by_name,
+            started_ms: since(run.start, watched.start),
+            reached: watched.reached.as_ref().map(|reached| reached.locator),
             survived: reason.is_none(),
             reason,
             intact: observed.intact,
             flows: observed
                 .flows
                 .iter()
-                .map(|flow| FlowReport::new(flow, run))
+                .map(|flow| FlowReport::new(flow, watched.start, run))
                 .collect(),
         }
     }
@@ -92,6 +103,12 @@ impl SessionReport {
         let gaps = self.flows.iter().map(|flow| flow.longest_gap_ms);
         gaps.fold(0.0, f64::max)
     }
+}
+
+/// Says where a session went, when the other host was not there.
+fn astray(reached: &Reached) -> Option<String> {
+    let right = reached.expected.contains(&reached.locator);
+    (!right).then(|| format!("its first packet went to {}", reached.locator))
 }
 
 /// Says since when a flow is silent, when it is dead.
@@ -105,8 +122,8 @@ fn silent(flow: &Flow, run: &Run) -> Option<String> {
 }
 
 impl FlowReport {
-    fn new(flow: &Flow, run: &Run) -> Self {
-        let gap = flow.longest_gap(run.start..run.end, run.end);
+    fn new(flow: &Flow, start: Duration, run: &Run) -> Self {
+        let gap = flow.longest_gap(start..run.end, run.end);
         Self {
             from: flow.from.clone(),
             to: flow.to.clone(),
@@ -119,17 +136,18 @@ impl FlowReport {
             median_delay_ms: flow
                 .delays()
                 .map(|[_, median, _]| since(Duration::ZERO, median)),
-            moves: move_gaps(flow, run),
+            moves: move_gaps(flow, start, run),
         }
     }
 }
 
-/// The longest gap of a flow around each move.
-fn move_gaps(flow: &Flow, run: &Run) -> Vec<Option<MoveGap>> {
+/// The longest gap of a flow around each move that was made after its start.
+fn move_gaps(flow: &Flow, start: Duration, run: &Run) -> Vec<Option<MoveGap>> {
     run.moves
         .iter()
         .map(|moved| {
-            let gap = flow.longest_gap(moved.window(), run.end)?;
+            let window = Some(moved.window()).filter(|window| window.start >= start)?;
+            let gap = flow.longest_gap(window, run.end)?;
             let usable = moved.usable.filter(|_| gap.ended);
             Some(MoveGap {
                 gap_ms: length_ms(gap),

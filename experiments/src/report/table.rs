@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use ilnp_core::id::Locator;
+
 use super::{FlowReport, MoveReport, Report, RunReport, SessionReport};
 use crate::measure::flow::Unit;
 use crate::scenario::MoveKind;
@@ -16,6 +18,10 @@ pub(super) fn of(report: &Report) -> String {
     for run in report.runs.iter().filter(|run| !run.moves.is_empty()) {
         let _ = writeln!(text, "\nMoves over {}", run.protocol.title());
         text.push_str(&moves(run));
+    }
+    for run in report.runs.iter().filter(|run| !run.names.is_empty()) {
+        let _ = writeln!(text, "\nNames at the end over {}", run.protocol.title());
+        text.push_str(&names(run));
     }
     text
 }
@@ -44,6 +50,14 @@ fn sessions(report: &Report) -> String {
     let mut text = aligned(&rows);
     for run in &report.runs {
         for session in &run.sessions {
+            if let Some(reached) = session.reached {
+                let seconds = session.started_ms / 1e3;
+                let _ = writeln!(
+                    text,
+                    "  {}: started at {seconds:.1} s, its first packet went to {reached}",
+                    name(session)
+                );
+            }
             if let Some(reason) = &session.reason {
                 let title = run.protocol.title();
                 let _ = writeln!(text, "  {title}: {}: {reason}", name(session));
@@ -55,10 +69,11 @@ fn sessions(report: &Report) -> String {
 
 fn name(session: &SessionReport) -> String {
     format!(
-        "{} {} -> {}",
+        "{} {} -> {}{}",
         session.program.name(),
         session.from,
-        session.to
+        session.to,
+        if session.by_name { " by name" } else { "" },
     )
 }
 
@@ -96,6 +111,8 @@ fn moves(run: &RunReport) -> String {
         .iter()
         .filter_map(|session| Some((session, at_correspondent(session, run)?)))
         .collect();
+    let servers = servers(run);
+    rows[0].extend(servers.iter().map(|server| format!("L64 at {server}")));
     for (session, flow) in &measured {
         rows[0].push(format!("{} at {}", session.program.name(), flow.to));
     }
@@ -118,6 +135,14 @@ fn moves(run: &RunReport) -> String {
             after(step.updated_ms),
             after(step.acknowledged_ms),
         ];
+        row.extend(servers.iter().map(|server| {
+            let mut places = step.published.iter();
+            after(
+                places
+                    .find(|place| place.server == *server)
+                    .and_then(|p| p.visible_ms),
+            )
+        }));
         for (_, flow) in &measured {
             let gap = flow.moves.get(index).copied().flatten();
             row.push(gap.map_or_else(|| "-".to_owned(), |gap| milliseconds(gap.gap_ms)));
@@ -125,6 +150,44 @@ fn moves(run: &RunReport) -> String {
         rows.push(row);
     }
     aligned(&rows)
+}
+
+/// The name servers that hosts which move are published at.
+fn servers(run: &RunReport) -> Vec<&str> {
+    let mut servers = vec![];
+    for place in run.moves.iter().flat_map(|step| &step.published) {
+        if !servers.contains(&place.server.as_str()) {
+            servers.push(place.server.as_str());
+        }
+    }
+    servers
+}
+
+/// A line for each name at each server: what each program sees, and whether it is right.
+fn names(run: &RunReport) -> String {
+    let mut text = String::new();
+    for one in &run.names {
+        let _ = write!(text, "{} at {} ({}): ", one.name, one.server, one.software);
+        if one.is_right() {
+            let programs: Vec<&str> = one.seen.iter().map(|s| s.program.as_str()).collect();
+            let _ = writeln!(text, "{}, by {}", words(&one.expected), programs.join(", "));
+            continue;
+        }
+        let _ = write!(text, "WRONG, is {}", words(&one.expected));
+        for seen in &one.seen {
+            let _ = write!(text, "; {} sees {}", seen.program, words(&seen.locators));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn words(locators: &[Locator]) -> String {
+    if locators.is_empty() {
+        return "nothing".to_owned();
+    }
+    let words: Vec<String> = locators.iter().map(ToString::to_string).collect();
+    words.join(" ")
 }
 
 /// The direction of a session towards a host that stays, when there is one.

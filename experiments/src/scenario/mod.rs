@@ -8,10 +8,12 @@ use ilnp_core::id::{Locator, Nid};
 use serde::{Deserialize, Serialize};
 
 mod load;
+mod names;
 mod units;
 mod validate;
 
 pub use load::{LoadError, load, parse};
+pub use names::{Dns, NameServer, Resolver, Software};
 pub use validate::Invalid;
 
 /// A whole experiment.
@@ -37,6 +39,9 @@ pub struct Scenario {
     /// The hosts.
     #[serde(rename = "host")]
     pub hosts: Vec<Host>,
+    /// The name servers. They run only when the protocol is ILNP.
+    #[serde(rename = "name-server", default, skip_serializing_if = "Vec::is_empty")]
+    pub name_servers: Vec<NameServer>,
     /// The moves, in the order of their time.
     #[serde(rename = "move", default)]
     pub moves: Vec<Move>,
@@ -162,6 +167,27 @@ pub struct Host {
     /// Whether its address and route are configured by hand and advertisements are ignored.
     #[serde(default, rename = "static")]
     pub is_static: bool,
+    /// Where it publishes its Locators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<Dns>,
+    /// Whom its programs ask for names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolver: Option<Resolver>,
+}
+
+impl Host {
+    /// A host that runs the daemon, with everything else as it is by default.
+    pub fn new(name: &str, site: &str, nid: Nid) -> Self {
+        Self {
+            name: name.to_owned(),
+            site: site.to_owned(),
+            nid,
+            ilnp: true,
+            is_static: false,
+            dns: None,
+            resolver: None,
+        }
+    }
 }
 
 /// A host changes site.
@@ -204,6 +230,16 @@ pub struct Workload {
     pub from: String,
     /// The host that answers.
     pub to: String,
+    /// When it starts; without it, before the scenario's time begins.
+    #[serde(
+        with = "units::duration",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub at: Option<Duration>,
+    /// Whether the program is given the name of the other host, and looks it up itself.
+    #[serde(default)]
+    pub by_name: bool,
     /// curl: the size of the file in octets.
     #[serde(with = "units::size", default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
@@ -229,6 +265,8 @@ impl Workload {
             program,
             from: from.to_owned(),
             to: to.to_owned(),
+            at: None,
+            by_name: false,
             size: None,
             speed: None,
             direction: None,

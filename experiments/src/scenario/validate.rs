@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::{Host, LinkSettings, Move, Program, Scenario, Site, Workload};
 
+/// Whether a shorter one survives nobody can tell.
+const SHORTEST_SESSION: Duration = Duration::from_secs(2);
 const LONGEST_RUN: Duration = Duration::from_secs(24 * 3600);
 const LARGEST_DELAY: Duration = Duration::from_secs(60);
 const LARGEST_FILE: u64 = 4_000_000_000;
@@ -41,13 +43,14 @@ impl Scenario {
     /// # Errors
     /// The first mistake that is found.
     pub fn validate(&self) -> Result<(), Invalid> {
-        let at = Path(vec![]);
+        let at = Path::TOP;
         at.key("duration").check(
             !self.duration.is_zero() && self.duration <= LONGEST_RUN,
             "a run lasts up to 24 hours, and longer than nothing",
         )?;
         self.validate_sites()?;
         self.validate_hosts()?;
+        self.validate_names()?;
         self.validate_moves()?;
         for (index, workload) in self.workloads.iter().enumerate() {
             self.validate_workload(workload, &at.item("workload", index))?;
@@ -72,7 +75,7 @@ impl Scenario {
     }
 
     fn validate_sites(&self) -> Result<(), Invalid> {
-        let (top, mut names, mut prefixes) = (Path(vec![]), HashSet::new(), HashSet::new());
+        let (top, mut names, mut prefixes) = (Path::TOP, HashSet::new(), HashSet::new());
         top.key("site").check(
             (1..=MOST_NODES).contains(&self.sites.len()),
             "a scenario has 1 to 100 sites",
@@ -108,7 +111,7 @@ impl Scenario {
     }
 
     fn validate_hosts(&self) -> Result<(), Invalid> {
-        let (top, mut names, mut nids) = (Path(vec![]), HashSet::new(), HashSet::new());
+        let (top, mut names, mut nids) = (Path::TOP, HashSet::new(), HashSet::new());
         top.key("host").check(
             (1..=MOST_NODES).contains(&self.hosts.len()),
             "a scenario has 1 to 100 hosts",
@@ -137,7 +140,7 @@ impl Scenario {
     fn validate_moves(&self) -> Result<(), Invalid> {
         let mut earliest = Duration::ZERO;
         for (index, step) in self.moves.iter().enumerate() {
-            let at = Path(vec![]).item("move", index);
+            let at = Path::TOP.item("move", index);
             let host = self.check_host(&at.key("host"), &step.host)?;
             at.key("host").check(
                 !host.is_static,
@@ -174,6 +177,15 @@ impl Scenario {
         self.check_host(&at.key("to"), &workload.to)?;
         at.key("to")
             .check(workload.from != workload.to, "a session needs two hosts")?;
+        at.key("at").check(
+            workload
+                .at
+                .is_none_or(|at| at + SHORTEST_SESSION <= self.duration),
+            "a session begins two seconds before the run ends, or earlier",
+        )?;
+        if workload.by_name {
+            self.validate_by_name(workload, &at.key("by-name"))?;
+        }
         let is_curl = workload.program == Program::Curl;
         for (key, value) in [("size", workload.size), ("speed", workload.speed)] {
             at.key(key).check(
@@ -210,7 +222,7 @@ impl Scenario {
         })
     }
 
-    fn check_site(&self, at: &Path, name: &str) -> Result<(), Invalid> {
+    pub(super) fn check_site(&self, at: &Path, name: &str) -> Result<(), Invalid> {
         let known = names(self.sites.iter().map(|site| &site.name));
         at.check(
             self.site(name).is_some(),
@@ -247,30 +259,33 @@ fn validate_link(link: &LinkSettings, at: &Path) -> Result<(), Invalid> {
     Ok(())
 }
 
-fn names<'a>(names: impl Iterator<Item = &'a String>) -> String {
+pub(super) fn names<'a>(names: impl Iterator<Item = &'a String>) -> String {
     names.map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// The way to the value that is looked at.
-struct Path(Vec<Step>);
+pub(super) struct Path(Vec<Step>);
 
 impl Path {
-    fn key(&self, key: &'static str) -> Self {
+    /// The top of the scenario.
+    pub(super) const TOP: Self = Self(vec![]);
+
+    pub(super) fn key(&self, key: &'static str) -> Self {
         Self([self.0.as_slice(), &[Step::Key(key)]].concat())
     }
 
-    fn item(&self, key: &'static str, index: usize) -> Self {
+    pub(super) fn item(&self, key: &'static str, index: usize) -> Self {
         Self([self.0.as_slice(), &[Step::Key(key), Step::Index(index)]].concat())
     }
 
-    fn wrong(&self, message: impl Display) -> Invalid {
+    pub(super) fn wrong(&self, message: impl Display) -> Invalid {
         Invalid {
             path: self.0.clone(),
             message: message.to_string(),
         }
     }
 
-    fn check(&self, holds: bool, message: impl Display) -> Result<(), Invalid> {
+    pub(super) fn check(&self, holds: bool, message: impl Display) -> Result<(), Invalid> {
         if holds {
             Ok(())
         } else {
@@ -278,7 +293,7 @@ impl Path {
         }
     }
 
-    fn check_name(&self, name: &str) -> Result<(), Invalid> {
+    pub(super) fn check_name(&self, name: &str) -> Result<(), Invalid> {
         let fits = (1..=LONGEST_NAME).contains(&name.len())
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         self.check(

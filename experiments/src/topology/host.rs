@@ -11,6 +11,11 @@ use crate::error::LabError;
 use crate::process;
 use crate::scenario::{self, Protocol};
 
+/// Programs on a host that resolves names ask its daemon,
+const RESOLV_CONF: &str = "nameserver ::1\noptions timeout:1 attempts:3\n";
+/// and nothing that belongs to the machine that the lab runs on.
+const NSSWITCH_CONF: &str = "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n";
+
 /// A host of the lab.
 #[derive(Debug)]
 pub struct Host {
@@ -48,6 +53,10 @@ impl Host {
         };
         host.namespace
             .sysctl(&[("conf/default/router_solicitation_delay", "0")])?;
+        if host.settings.resolver.is_some() {
+            host.namespace.set_etc("resolv.conf", RESOLV_CONF)?;
+            host.namespace.set_etc("nsswitch.conf", NSSWITCH_CONF)?;
+        }
         host.add_interface()?;
         Ok(host)
     }

@@ -19,10 +19,12 @@ mod site;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use ilnp_core::id::Nid;
+
 use crate::error::{Doing, LabError};
 use crate::link::Impairment;
 use crate::process::Process;
-use crate::scenario::{Protocol, Scenario};
+use crate::scenario::{self, Protocol, Scenario};
 
 pub use host::Host;
 pub use leftovers::remove_leftovers;
@@ -31,6 +33,8 @@ pub use site::Site;
 
 /// Where short-lived files of runs are: sockets, keys and mounts.
 const RUN: &str = "/run/ilnp-lab";
+/// The interface identifier of the first name server: its address ends in `::53`.
+const FIRST_NAME_SERVER: u64 = 0x53;
 
 /// A name that no other run on this machine has, and the folder that goes with it.
 #[derive(Debug)]
@@ -83,6 +87,8 @@ pub struct Topology {
     links: Vec<Impairment>,
     /// The hosts, in the order of the scenario.
     pub hosts: Vec<Host>,
+    /// The machines of the name servers, in the order of the scenario.
+    pub(crate) name_servers: Vec<Host>,
     /// The sites, in the order of the scenario.
     pub sites: Vec<Site>,
     core: Namespace,
@@ -105,6 +111,7 @@ impl Topology {
             routers: vec![],
             links: vec![],
             hosts: vec![],
+            name_servers: vec![],
             sites: vec![],
             core,
             run,
@@ -129,7 +136,26 @@ impl Topology {
             }
             topology.hosts.push(host);
         }
+        if protocol == Protocol::Ilnp {
+            topology.add_name_servers(scenario)?;
+        }
         Ok(topology)
+    }
+
+    /// Name servers are hosts that never move and know nothing of ILNP.
+    fn add_name_servers(&mut self, scenario: &Scenario) -> Result<(), LabError> {
+        for (identifier, server) in (FIRST_NAME_SERVER..).zip(&scenario.name_servers) {
+            let nid = Nid::from_bits(identifier);
+            let settings = scenario::Host {
+                ilnp: false,
+                is_static: true,
+                ..scenario::Host::new(&server.name, &server.site, nid)
+            };
+            let mut machine = Host::create(&self.run, &settings, Protocol::Ilnp)?;
+            machine.plug(0, self.site(&server.site)?)?;
+            self.name_servers.push(machine);
+        }
+        Ok(())
     }
 
     /// The host with this name.
@@ -139,6 +165,15 @@ impl Topology {
     pub fn host(&self, name: &str) -> Result<&Host, LabError> {
         let host = self.hosts.iter().find(|host| host.name() == name);
         host.ok_or_else(|| LabError::Misuse(format!("no host is called {name:?}")))
+    }
+
+    /// The machine of the name server with this name.
+    ///
+    /// # Errors
+    /// [`LabError::Misuse`] when there is none.
+    pub fn name_server(&self, name: &str) -> Result<&Host, LabError> {
+        let server = self.name_servers.iter().find(|host| host.name() == name);
+        server.ok_or_else(|| LabError::Misuse(format!("no name server is called {name:?}")))
     }
 
     /// The site with this name.

@@ -12,6 +12,8 @@ use crate::process;
 
 /// Where `ip netns` keeps its namespaces.
 pub(super) const FOLDER: &str = "/run/netns";
+/// Where `ip netns exec` looks for what programs in a namespace are to see in `/etc`.
+const ETC: &str = "/etc/netns";
 
 /// A named network namespace; it is removed, with the programs left in it, when this is dropped.
 #[derive(Debug)]
@@ -77,6 +79,17 @@ impl Namespace {
         process::run(self.command("sysctl").arg("-q").arg("-w").args(words), "").map(drop)
     }
 
+    /// Gives the programs that are started inside from now on a file of their own in `/etc`.
+    ///
+    /// # Errors
+    /// [`LabError::Io`] when it cannot be written.
+    pub fn set_etc(&self, file: &str, text: &str) -> Result<(), LabError> {
+        let folder = Path::new(ETC).join(&self.name);
+        std::fs::create_dir_all(&folder)
+            .and_then(|()| std::fs::write(folder.join(file), text))
+            .doing(|| format!("write {}", folder.join(file).display()))
+    }
+
     /// Runs a function inside and waits for what it returns. Sockets that it makes stay in the
     /// namespace wherever they are used afterwards.
     ///
@@ -118,6 +131,10 @@ pub(crate) fn remove(name: &str) -> Result<(), LabError> {
             // It may have ended between the two calls.
             let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
         }
+    }
+    let etc = Path::new(ETC).join(name);
+    if etc.exists() {
+        std::fs::remove_dir_all(&etc).doing(|| format!("remove {}", etc.display()))?;
     }
     process::run(Command::new("ip").args(["netns", "delete", name]), "").map(drop)
 }

@@ -44,7 +44,7 @@ impl Curl {
         let mut command = place.from.command("curl");
         command.args(["--silent", "--show-error", "--no-buffer", "--output"]);
         command.arg(&copy);
-        command.arg(format!("http://[{}]:{}/file", place.address, place.port));
+        command.arg(format!("http://{}:{}/file", place.url_host(), place.port));
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let client = Process::start("curl", &mut command, &place.log)?;
         let arrivals = Arc::new(Mutex::new(vec![]));

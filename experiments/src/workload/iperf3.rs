@@ -30,7 +30,7 @@ impl Iperf3 {
         let mut command = place.from.command("iperf3");
         // The session is ended by the lab; the margin keeps it from ending by itself before.
         let seconds = place.duration.as_secs() + 60;
-        command.args(["-6", "-c", &place.address.to_string(), "-p", &port]);
+        command.args(["-6", "-c", &place.target, "-p", &port]);
         command.args(["-t", &seconds.to_string()]);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let client = Process::start("iperf3 -c", &mut command, &place.log)?;

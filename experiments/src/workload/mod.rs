@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 use crate::error::{Doing, LabError};
-use crate::lab::{Lab, require};
+use crate::lab::Lab;
 use crate::measure::flow::Flow;
+use crate::programs::require_all;
 use crate::scenario::{Program, Workload};
 use crate::topology::Host;
 
@@ -53,8 +54,8 @@ pub struct Observed {
 struct Place<'a> {
     from: &'a Host,
     to: &'a Host,
-    /// The address by which `from` reaches `to`.
-    address: Ipv6Addr,
+    /// What programs on `from` are told to reach `to` by: an address, or a name to look up.
+    target: String,
     /// The port at `to` for this session's server.
     port: u16,
     /// A folder of the session's own for short-lived files.
@@ -65,6 +66,16 @@ struct Place<'a> {
     /// How long the workloads will run.
     duration: Duration,
     seed: u64,
+}
+
+impl Place<'_> {
+    /// The target as URLs have it (RFC 3986 §3.2.2).
+    fn url_host(&self) -> String {
+        match self.target.parse::<Ipv6Addr>() {
+            Ok(address) => format!("[{address}]"),
+            Err(_) => self.target.clone(),
+        }
+    }
 }
 
 /// Checks that the programs of a workload are installed.
@@ -79,9 +90,7 @@ pub fn check_installed(program: Program) -> Result<(), LabError> {
         Program::Iperf3 => &[("iperf3", "iperf3")],
         Program::Udp | Program::Tcp => &[],
     };
-    needed
-        .iter()
-        .try_for_each(|(program, package)| require(program, package))
+    require_all(needed)
 }
 
 /// Starts the session of a workload. `index` tells it from others: it chooses port and folder.
@@ -96,7 +105,7 @@ pub fn start(lab: &Lab, workload: &Workload, index: u16) -> Result<Box<dyn Sessi
     let place = Place {
         from: lab.host(&workload.from)?,
         to: lab.host(&workload.to)?,
-        address: lab.address(&workload.from, &workload.to)?,
+        target: target(lab, workload)?,
         port: 20_000 + index,
         directory,
         log: lab.out().join(format!("{name}.log")),
@@ -117,12 +126,35 @@ pub fn start(lab: &Lab, workload: &Workload, index: u16) -> Result<Box<dyn Sessi
             let ends = probe::Ends {
                 from: place.from,
                 to: place.to,
-                address: place.address,
+                address: address(lab, workload)?,
                 port: place.port,
             };
             probe::start(&ends, &settings, place.clock)?
         }
     })
+}
+
+/// What a program is told to reach the other host by.
+fn target(lab: &Lab, workload: &Workload) -> Result<String, LabError> {
+    Ok(match name(lab, workload)? {
+        Some(name) => name.to_owned(),
+        None => lab.address(&workload.from, &workload.to)?.to_string(),
+    })
+}
+
+/// The address for the lab's own probes, which look a name up by getent.
+fn address(lab: &Lab, workload: &Workload) -> Result<Ipv6Addr, LabError> {
+    match name(lab, workload)? {
+        Some(name) => lab.look_up(&workload.from, name),
+        None => lab.address(&workload.from, &workload.to),
+    }
+}
+
+/// The name of the other host, when the workload goes by it.
+fn name<'a>(lab: &'a Lab, workload: &Workload) -> Result<Option<&'a str>, LabError> {
+    let dns = lab.host(&workload.to)?.settings().dns.as_ref();
+    let dns = dns.filter(|_| workload.by_name);
+    Ok(dns.map(|dns| dns.name.as_str()))
 }
 
 /// Waits until a session is established.

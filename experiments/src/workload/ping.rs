@@ -25,7 +25,7 @@ pub(super) struct Ping {
 impl Ping {
     pub(super) fn start(place: &Place<'_>) -> Result<Self, LabError> {
         let mut command = place.from.command("ping");
-        command.args(["-6", "-n", "-i", "0.02", &place.address.to_string()]);
+        command.args(["-6", "-n", "-i", "0.02", &place.target]);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = Process::start("ping", &mut command, &place.log)?;
         let output = process.take_output()?;

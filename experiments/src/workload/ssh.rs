@@ -173,7 +173,7 @@ fn start_client(place: &Place<'_>, received: &Path) -> Result<Process, LabError>
     ]);
     command.args(["-o", "LogLevel=ERROR", "-p", &place.port.to_string(), "-i"]);
     command.arg(place.directory.join("user_key"));
-    command.arg(format!("root@{}", place.address));
+    command.arg(format!("root@{}", place.target));
     let seconds = INTERVAL.as_secs_f64();
     command.arg(format!(
         "(n=0; while echo $n; do n=$((n+1)); sleep {seconds}; done) & exec cat > '{}'",

@@ -1,6 +1,7 @@
 //! The daemon of a host: its configuration, its start and its end.
 
-use std::fmt::Write;
+mod configuration;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
@@ -10,52 +11,13 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
 
 use crate::error::{Doing, LabError};
+use crate::name_server::Keys;
 use crate::process::{self, Process};
-use crate::topology::{Host, Site, Topology};
+use crate::programs::Programs;
+use crate::topology::{Host, Topology};
 
 const READY: Duration = Duration::from_secs(12);
 const POLL: Duration = Duration::from_millis(20);
-
-/// Where the daemons' programs are.
-#[derive(Clone, Debug)]
-pub(crate) struct Programs {
-    /// `ilnp-hostd`.
-    daemon: PathBuf,
-    /// `ilnp`.
-    command: PathBuf,
-}
-
-impl Programs {
-    /// Finds the programs in a folder, or beside the running program.
-    pub(crate) fn find(folder: Option<&Path>) -> Result<Self, LabError> {
-        let folder = match folder {
-            Some(folder) => folder.to_owned(),
-            None => beside_this_program()?,
-        };
-        let find = |name| {
-            let path = folder.join(name);
-            if path.is_file() {
-                Ok(path)
-            } else {
-                Err(LabError::NotBuilt(path))
-            }
-        };
-        Ok(Self {
-            daemon: find("ilnp-hostd")?,
-            command: find("ilnp")?,
-        })
-    }
-}
-
-/// The folder of the running program. Cargo puts tests into a folder `deps` below it.
-fn beside_this_program() -> Result<PathBuf, LabError> {
-    let this = std::env::current_exe().doing(|| "find the running program".to_owned())?;
-    let folder = this.parent().unwrap_or_else(|| Path::new("/"));
-    Ok(match folder.parent() {
-        Some(parent) if folder.ends_with("deps") => parent.to_owned(),
-        _ => folder.to_owned(),
-    })
-}
 
 /// A daemon on a host.
 #[derive(Debug)]
@@ -70,11 +32,13 @@ pub struct Daemon {
 
 impl Daemon {
     /// Writes the configuration of a host's daemon and mounts a BPF file system for its pins. The
-    /// daemon knows every other host that speaks ILNP as a `[[correspondent]]`.
+    /// daemon knows every other host that speaks ILNP as a `[[correspondent]]`, unless it can look
+    /// the host up.
     pub(crate) fn prepare(
         topology: &Topology,
         host: &Host,
-        programs: Programs,
+        keys: Option<&Keys>,
+        programs: &Programs,
         out: &Path,
     ) -> Result<Self, LabError> {
         let directory = topology.run_directory().join(host.name());
@@ -89,11 +53,12 @@ impl Daemon {
         )
         .doing(|| format!("mount a BPF file system on {}", pins.display()))?;
         let configuration = out.join(format!("{}-hostd.toml", host.name()));
-        std::fs::write(&configuration, configuration_of(topology, host, &directory))
+        let text = configuration::of(topology, host, keys, &directory)?;
+        std::fs::write(&configuration, text)
             .doing(|| format!("write {}", configuration.display()))?;
         Ok(Self {
             host: host.name().to_owned(),
-            programs,
+            programs: programs.clone(),
             configuration,
             socket: directory.join("hostd.sock"),
             log: out.join(format!("{}-hostd.log", host.name())),
@@ -140,14 +105,18 @@ impl Daemon {
                 return Err(LabError::Failed {
                     command: format!("ilnp-hostd on {}", self.host),
                     status: process::status_text(status),
-                    output: last_lines(&self.log),
+                    output: process::last_lines(&self.log),
                 });
             }
             if Instant::now() > end {
                 return Err(LabError::TimedOut {
                     what: format!("readiness of ilnp-hostd on {}", self.host),
                     seconds: READY.as_secs(),
-                    hint: format!("see {}:\n{}", self.log.display(), last_lines(&self.log)),
+                    hint: format!(
+                        "see {}:\n{}",
+                        self.log.display(),
+                        process::last_lines(&self.log)
+                    ),
                 });
             }
             sleep(POLL);
@@ -210,41 +179,4 @@ impl Daemon {
         let locators = status["locators"].as_array();
         status["ready"] == true && locators.is_some_and(|list| !list.is_empty())
     }
-}
-
-fn configuration_of(topology: &Topology, host: &Host, directory: &Path) -> String {
-    let mut text = format!(
-        "nid = \"{}\"\n\
-         state-dir = \"{directory}/state\"\n\
-         control-socket = \"{directory}/hostd.sock\"\n\
-         pin-dir = \"{directory}/bpf/ilnp\"\n",
-        host.settings().nid,
-        directory = directory.display(),
-    );
-    let others = topology
-        .hosts
-        .iter()
-        .filter(|other| other.speaks_ilnp() && other.name() != host.name());
-    for other in others {
-        let site = topology.site(other.site()).map(Site::settings);
-        let locators: Vec<String> = site
-            .map(|site| site.prefixes.iter().map(|p| format!("\"{p}\"")).collect())
-            .unwrap_or_default();
-        // Writing to a string does not fail.
-        let _ = write!(
-            text,
-            "\n[[correspondent]]\nname = \"{}.lab\"\nnid = \"{}\"\nlocators = [{}]\n",
-            other.name(),
-            other.settings().nid,
-            locators.join(", "),
-        );
-    }
-    text
-}
-
-/// The end of a log, for an error message.
-fn last_lines(log: &Path) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().rev().take(10).collect();
-    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
 }

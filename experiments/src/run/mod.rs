@@ -1,19 +1,32 @@
 //! Runs a scenario over one protocol: builds the lab, starts the sessions, moves the hosts in time,
 //! and gathers what was seen.
 
+mod names;
+mod steps;
+
 use std::collections::HashMap;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use ilnp_core::id::Locator;
 
 use crate::error::LabError;
 use crate::interrupt::Interrupt;
-use crate::lab::{Lab, MoveTimes, Options, find_programs, require};
+use crate::lab::{Lab, MoveTimes, Options};
 use crate::measure::addresses::{AddressMonitor, became_usable};
 use crate::measure::capture::Capture;
+use crate::measure::frames;
 use crate::measure::lines::Line;
 use crate::measure::updates::{self, Update};
+use crate::programs::{find_programs, require};
 use crate::scenario::{Move, Protocol, Scenario, Workload};
-use crate::workload::{self, Observed, Session};
+use crate::workload::{self, Observed};
+
+use self::names::NameWatch;
+use self::steps::{Ended, Steps};
+
+pub use self::names::{Published, Witness};
 
 /// How long what is under way at the end may take to arrive.
 const LINGER: Duration = Duration::from_secs(1);
@@ -36,6 +49,8 @@ pub struct Run {
     pub sessions: Vec<Watched>,
     /// Every Locator Update that a moving host sent or received; empty without captures.
     pub updates: Vec<Update>,
+    /// What each name server showed of each host that publishes itself.
+    pub names: Vec<Published>,
 }
 
 /// A move as it happened.
@@ -51,6 +66,8 @@ pub struct Moved {
     pub updated: Option<Duration>,
     /// When the first acknowledgement of it came.
     pub acknowledged: Option<Duration>,
+    /// When each name server showed the Locators of the new site: server, and when.
+    pub published: Vec<(String, Option<Duration>)>,
 }
 
 impl Moved {
@@ -68,8 +85,23 @@ impl Moved {
 pub struct Watched {
     /// As the scenario has it.
     pub workload: Workload,
+    /// When it was established, [`Run::start`] for one that was there from the beginning.
+    pub start: Duration,
+    /// Where its first packet went, when it goes by name and captures were made.
+    pub reached: Option<Reached>,
     /// What was seen.
     pub observed: Observed,
+}
+
+/// Where the first ILNP packet of a session went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// When.
+    pub at: Duration,
+    /// The Locator in it.
+    pub locator: Locator,
+    /// The Locators that the other host had when the session began.
+    pub expected: Vec<Locator>,
 }
 
 /// What watches hosts while the sessions run.
@@ -103,56 +135,44 @@ pub fn run(
 ) -> Result<Run, LabError> {
     check(scenario, protocol, options)?;
     let mut lab = Lab::build(scenario, protocol, options)?;
+    lab.start_name_servers()?;
     lab.start_daemons()?;
+    let names = NameWatch::start(&lab)?;
     let watch = Watch::start(&lab, scenario)?;
-    let mut sessions = start_sessions(&lab, scenario)?;
+    let mut steps = Steps::begin(&lab)?;
     let start = lab.clock().now();
     tracing::info!(protocol = protocol.key(), "every session is established");
-    let mut times = vec![];
-    for step in &scenario.moves {
-        interrupt.sleep_until(lab.clock().instant(start + step.at))?;
-        tracing::info!(host = step.host, to = step.to, "moves");
-        times.push(lab.move_host(&step.host, &step.to, step.kind, step.overlap)?);
-    }
+    steps.perform(&mut lab, start, interrupt)?;
     interrupt.sleep_until(lab.clock().instant(start + scenario.duration))?;
     let end = lab.clock().now();
-    sessions
-        .iter_mut()
-        .for_each(|session| session.stop_sending());
+    steps.stop_sending();
     interrupt.sleep_until(lab.clock().instant(end + LINGER))?;
-    let observed = sessions
-        .into_iter()
-        .map(|session| session.finish())
-        .collect::<Result<Vec<_>, _>>()?;
+    let (times, sessions) = steps.finish()?;
+    let names = names.finish(&lab)?;
     lab.write_down_daemons()?;
-    let (moves, updates) = watch.finish(&lab, &times)?;
-    let sessions = scenario.workloads.iter().cloned().zip(observed);
+    let seen = watch.finish(&lab)?;
+    let sessions = sessions
+        .into_iter()
+        .map(|ended| seen.watched(&lab, ended, start))
+        .collect::<Result<_, _>>()?;
     Ok(Run {
         protocol,
         start,
         end,
-        moves,
-        sessions: sessions
-            .map(|(workload, observed)| Watched { workload, observed })
-            .collect(),
-        updates,
+        moves: seen.moves(&lab, &times, &names)?,
+        sessions,
+        updates: seen.updates,
+        names,
     })
 }
 
-fn start_sessions(lab: &Lab, scenario: &Scenario) -> Result<Vec<Box<dyn Session>>, LabError> {
-    let mut sessions = vec![];
-    for (index, workload) in (0u16..).zip(&scenario.workloads) {
-        let mut session = workload::start(lab, workload, index)?;
-        let name = format!(
-            "{} from {} to {}",
-            workload.program.name(),
-            workload.from,
-            workload.to
-        );
-        workload::wait_until_established(session.as_mut(), &name)?;
-        sessions.push(session);
-    }
-    Ok(sessions)
+/// What was seen of hosts.
+struct Seen {
+    /// What `ip monitor` printed, by host.
+    lines: HashMap<String, Vec<Line>>,
+    /// The captures of each host.
+    captures: Vec<(String, PathBuf)>,
+    updates: Vec<Update>,
 }
 
 impl Watch {
@@ -178,13 +198,13 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Ends it, and joins what was seen with the moves.
-    fn finish(self, lab: &Lab, times: &[MoveTimes]) -> Result<(Vec<Moved>, Vec<Update>), LabError> {
+    /// Ends it, and reads what was captured.
+    fn finish(self, lab: &Lab) -> Result<Seen, LabError> {
         let mut lines: HashMap<String, Vec<Line>> = HashMap::new();
         for monitor in self.monitors {
             lines.insert(monitor.host().to_owned(), monitor.finish()?);
         }
-        let mut updates = vec![];
+        let (mut captures, mut updates) = (vec![], vec![]);
         for (name, capture) in self.captures {
             let file = capture.finish();
             if lab.protocol() == Protocol::Ilnp && lines.contains_key(&name) {
@@ -192,33 +212,102 @@ impl Watch {
                 let found = updates::read(&file, lab.clock())?;
                 updates.extend(found.into_iter().filter(|update| update.sender() == nid));
             }
+            captures.push((name, file));
         }
         updates.sort_by_key(|update| update.at);
+        Ok(Seen {
+            lines,
+            captures,
+            updates,
+        })
+    }
+}
+
+impl Seen {
+    /// Joins a session with where its first packet went.
+    fn watched(&self, lab: &Lab, ended: Ended, start: Duration) -> Result<Watched, LabError> {
+        let Ended {
+            workload,
+            begun,
+            established,
+            expected,
+            observed,
+        } = ended;
+        let mut first = None;
+        if workload.by_name {
+            let nid = lab.host(&workload.to)?.settings().nid;
+            let files = self
+                .captures
+                .iter()
+                .filter(|(host, _)| *host == workload.from);
+            for (_, file) in files {
+                let found = frames::first_locator_of(nid, file, lab.clock(), begun)?;
+                first = first.into_iter().chain(found).min();
+            }
+        }
+        Ok(Watched {
+            workload,
+            start: established.max(start),
+            reached: first.map(|(at, locator)| Reached {
+                at,
+                locator,
+                expected,
+            }),
+            observed,
+        })
+    }
+
+    /// Joins the moves with what came of them.
+    fn moves(
+        &self,
+        lab: &Lab,
+        times: &[MoveTimes],
+        names: &[Published],
+    ) -> Result<Vec<Moved>, LabError> {
         let begins = times.iter().map(MoveTimes::begin).skip(1);
         let ends = begins.chain([Duration::MAX]);
         let steps = lab.scenario().moves.iter().zip(times).zip(ends);
-        let moved = steps.map(|((step, times), end)| {
-            let (host, site) = (lab.host(&step.host)?, lab.site(&step.to)?);
-            let seen = lines.get(&step.host).map_or(&[][..], Vec::as_slice);
-            let begin = times.begin();
-            let first = |acknowledgement| {
-                let mut related = updates.iter().filter(|update| {
-                    update.sender() == host.settings().nid && (begin..end).contains(&update.at)
-                });
-                related
-                    .find(|update| update.acknowledgement == acknowledgement)
-                    .map(|update| update.at)
-            };
-            Ok(Moved {
-                step: step.clone(),
-                times: *times,
-                usable: host
-                    .address_in(site.settings())
-                    .and_then(|address| became_usable(seen, address, *times, end)),
-                updated: first(false),
-                acknowledged: first(true),
-            })
-        });
-        Ok((moved.collect::<Result<_, LabError>>()?, updates))
+        steps
+            .map(|((step, times), end)| self.moved(lab, step, *times, end, names))
+            .collect()
+    }
+
+    /// Joins a move with what came of it until `end`.
+    fn moved(
+        &self,
+        lab: &Lab,
+        step: &Move,
+        times: MoveTimes,
+        end: Duration,
+        names: &[Published],
+    ) -> Result<Moved, LabError> {
+        let (host, site) = (lab.host(&step.host)?, lab.site(&step.to)?);
+        let seen = self.lines.get(&step.host).map_or(&[][..], Vec::as_slice);
+        let begin = times.begin();
+        let first = |acknowledgement| {
+            let mut related = self.updates.iter().filter(|update| {
+                update.sender() == host.settings().nid && (begin..end).contains(&update.at)
+            });
+            related
+                .find(|update| update.acknowledgement == acknowledgement)
+                .map(|update| update.at)
+        };
+        let own = names.iter().filter(|one| one.host == step.host);
+        let prefixes = &site.settings().prefixes;
+        Ok(Moved {
+            step: step.clone(),
+            times,
+            usable: host
+                .address_in(site.settings())
+                .and_then(|address| became_usable(seen, address, times, end)),
+            updated: first(false),
+            acknowledged: first(true),
+            published: own
+                .map(|one| {
+                    let at = one.shown.first(prefixes, &(begin..end));
+                    (one.shown.server.clone(), at)
+                })
+                .collect(),
+        })
     }
 }

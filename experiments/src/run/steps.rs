@@ -1,0 +1,151 @@
+//! What happens in a run, in its time: sessions that start and hosts that move.
+
+use std::time::Duration;
+
+use ilnp_core::id::Locator;
+
+use super::names::locators_at;
+use crate::error::LabError;
+use crate::interrupt::Interrupt;
+use crate::lab::{Lab, MoveTimes};
+use crate::scenario::{Move, Scenario, Workload};
+use crate::workload::{self, Observed, Session};
+
+/// Sessions under way, and moves that were made.
+pub(super) struct Steps {
+    /// In the order of the scenario; `None` for one that has not started.
+    sessions: Vec<Option<Running>>,
+    times: Vec<MoveTimes>,
+}
+
+/// A session under way.
+struct Running {
+    workload: Workload,
+    begun: Duration,
+    established: Duration,
+    expected: Vec<Locator>,
+    session: Box<dyn Session>,
+}
+
+/// A session that has ended.
+pub(super) struct Ended {
+    pub(super) workload: Workload,
+    /// When its start began.
+    pub(super) begun: Duration,
+    /// When something had arrived in every direction.
+    pub(super) established: Duration,
+    /// The Locators that the host that answers had then.
+    pub(super) expected: Vec<Locator>,
+    pub(super) observed: Observed,
+}
+
+/// Something that happens at its time.
+enum Step<'a> {
+    Move(&'a Move),
+    /// The start of the session with this number.
+    Session(usize, &'a Workload),
+}
+
+impl Steps {
+    /// Starts the sessions that are there from the beginning.
+    pub(super) fn begin(lab: &Lab) -> Result<Self, LabError> {
+        let mut sessions = vec![];
+        for (index, workload) in lab.scenario().workloads.iter().enumerate() {
+            let from_the_beginning = workload.at.is_none();
+            let running = from_the_beginning.then(|| Running::start(lab, workload, index));
+            sessions.push(running.transpose()?);
+        }
+        Ok(Self {
+            sessions,
+            times: vec![],
+        })
+    }
+
+    /// Starts the other sessions and moves the hosts, each at its time after `start`.
+    pub(super) fn perform(
+        &mut self,
+        lab: &mut Lab,
+        start: Duration,
+        interrupt: &Interrupt,
+    ) -> Result<(), LabError> {
+        let scenario = lab.scenario().clone();
+        for (at, step) in in_order(&scenario) {
+            interrupt.sleep_until(lab.clock().instant(start + at))?;
+            match step {
+                Step::Move(step) => {
+                    tracing::info!(host = step.host, to = step.to, "moves");
+                    let times = lab.move_host(&step.host, &step.to, step.kind, step.overlap)?;
+                    self.times.push(times);
+                }
+                Step::Session(index, workload) => {
+                    let program = workload.program.name();
+                    tracing::info!(program, from = workload.from, "starts");
+                    let running = Running::start(lab, workload, index)?;
+                    if let Some(place) = self.sessions.get_mut(index) {
+                        *place = Some(running);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets every sender stop.
+    pub(super) fn stop_sending(&mut self) {
+        for running in self.sessions.iter_mut().flatten() {
+            running.session.stop_sending();
+        }
+    }
+
+    /// Ends every session.
+    pub(super) fn finish(self) -> Result<(Vec<MoveTimes>, Vec<Ended>), LabError> {
+        let running = self.sessions.into_iter().flatten();
+        let ended = running.map(|running| {
+            Ok(Ended {
+                workload: running.workload,
+                begun: running.begun,
+                established: running.established,
+                expected: running.expected,
+                observed: running.session.finish()?,
+            })
+        });
+        Ok((self.times, ended.collect::<Result<_, LabError>>()?))
+    }
+}
+
+impl Running {
+    fn start(lab: &Lab, workload: &Workload, index: usize) -> Result<Self, LabError> {
+        let number =
+            u16::try_from(index).map_err(|_| LabError::Misuse("too many sessions".to_owned()))?;
+        let begun = lab.clock().now();
+        let mut session = workload::start(lab, workload, number)?;
+        let name = format!(
+            "{} from {} to {}",
+            workload.program.name(),
+            workload.from,
+            workload.to
+        );
+        workload::wait_until_established(session.as_mut(), &name)?;
+        Ok(Self {
+            workload: workload.clone(),
+            begun,
+            established: lab.clock().now(),
+            expected: locators_at(lab, lab.host(&workload.to)?.site())?,
+            session,
+        })
+    }
+}
+
+/// The steps of a scenario that have a time, in the order of their times.
+fn in_order(scenario: &Scenario) -> Vec<(Duration, Step<'_>)> {
+    let moves = scenario
+        .moves
+        .iter()
+        .map(|step| (step.at, Step::Move(step)));
+    let sessions = scenario.workloads.iter().enumerate();
+    let late = sessions
+        .filter_map(|(index, workload)| Some((workload.at?, Step::Session(index, workload))));
+    let mut steps: Vec<_> = moves.chain(late).collect();
+    steps.sort_by_key(|(at, _)| *at);
+    steps
+}
