@@ -6,8 +6,8 @@ use std::process::{Command, Output};
 
 use ilnp_core::id::{HandlePrefix, Lifetime, Nid, Preference};
 use ilnp_core::node::{
-    Config, DatapathUpdate, Input, LinkEvent, LocalLocator, LocatorHealth, Node, RemoteLocator,
-    Resolved,
+    Config, DatapathUpdate, DnsRequest, Input, LinkEvent, LocalLocator, LocatorHealth, Node,
+    RemoteLocator, Resolved,
 };
 use ilnp_core::time::Instant;
 use ilnp_core::wire::Packet;
@@ -30,6 +30,8 @@ impl Host for Wire {
     fn send(&mut self, packet: &Packet) {
         self.0.push(packet.clone());
     }
+
+    fn ask_dns(&mut self, _: DnsRequest) {}
 
     fn look_around(&mut self) {}
 
@@ -85,6 +87,7 @@ fn record(file: &Path) -> Vec<Packet> {
         sequence,
     };
     let known = Input::Resolved(Resolved {
+        configured: true,
         name: None,
         nid: peer,
         locators: vec![RemoteLocator {

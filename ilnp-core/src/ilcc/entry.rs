@@ -15,6 +15,8 @@ pub enum State {
     Known {
         /// Whether there was a session before.
         met: bool,
+        /// Since when.
+        since: Instant,
     },
     /// Packets go between the two, and nothing is proved yet.
     Tentative(Box<Tentative>),
@@ -37,10 +39,19 @@ impl State {
     /// The name that users see.
     pub const fn label(&self) -> &'static str {
         match self {
-            Self::Known { met: false } | Self::Tentative(_) => "tentative",
+            Self::Known { met: false, .. } | Self::Tentative(_) => "tentative",
             Self::Established => "established",
-            Self::Known { met: true } | Self::Aged { .. } => "aged",
+            Self::Known { met: true, .. } | Self::Aged { .. } => "aged",
             Self::Classic { .. } => "classic",
+        }
+    }
+
+    /// Since when nothing would be lost, or little, if the correspondent were forgotten.
+    pub const fn spare_since(&self) -> Option<Instant> {
+        match *self {
+            Self::Known { since, .. } | Self::Aged { since } => Some(since),
+            Self::Classic { until } => Some(until),
+            Self::Tentative(_) | Self::Established => None,
         }
     }
 
@@ -78,6 +89,15 @@ impl UpdateProgress {
     }
 }
 
+/// When a correspondent's name was looked up again, because it could not be reached.
+#[derive(Clone, Copy, Debug)]
+pub struct LookedUp {
+    /// The last time.
+    pub at: Instant,
+    /// How often since it was heard of.
+    pub times: u32,
+}
+
 /// A question that only somebody on the return path can answer: an Echo Request with random
 /// contents. The Nonce of the answer is the correspondent's.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +120,8 @@ pub struct Entry {
     /// Whether it comes from the configuration or from DNS, and is therefore kept when the session
     /// ends.
     pub given: bool,
+    /// Whether it comes from the configuration, and is therefore never forgotten.
+    pub configured: bool,
     /// Whether the data path has it.
     pub in_path: bool,
     /// How far the two have got.
@@ -116,6 +138,8 @@ pub struct Entry {
     pub update: UpdateProgress,
     /// The question that it was asked.
     pub challenge: Option<Box<Challenge>>,
+    /// When its name was last looked up because it could not be reached.
+    pub looked_up: Option<LookedUp>,
     /// How many of its Locator Updates may still be processed now.
     pub received: crate::node::Bucket,
     /// When its session is looked at again.
@@ -130,8 +154,12 @@ impl Entry {
         Self {
             handle,
             given: false,
+            configured: false,
             in_path: false,
-            state: State::Known { met: false },
+            state: State::Known {
+                met: false,
+                since: now,
+            },
             nonces,
             remote,
             activity: Activity {
@@ -141,6 +169,7 @@ impl Entry {
             rtt_us: None,
             update: UpdateProgress::default(),
             challenge: None,
+            looked_up: None,
             received: crate::node::Bucket::default(),
             session_due: None,
             update_due: None,

@@ -320,9 +320,24 @@ impl RemoteLocators {
         })
     }
 
-    /// Whether every lifetime has ended.
-    pub fn is_aged(&self, now: Instant) -> bool {
-        self.iter(now).all(|(.., state)| state == "aged")
+    /// When the last lifetime ends or ended.
+    pub fn expires(&self) -> Option<Instant> {
+        let listed = self.locators.iter().filter_map(|one| match one.standing {
+            Standing::Listed { expires, .. } => Some(expires),
+            Standing::Provisional { .. } | Standing::Former { .. } => None,
+        });
+        listed.max()
+    }
+
+    /// Whether exactly these are the listed Locators.
+    pub fn lists(&self, given: &[RemoteLocator]) -> bool {
+        let is_listed = |locator| matches!(self.standing(locator), Some(Standing::Listed { .. }));
+        let given: BTreeSet<_> = given.iter().map(|remote| remote.locator).collect();
+        let listed = self
+            .locators
+            .iter()
+            .filter(|one| one.preference().is_some());
+        listed.count() == given.len() && given.into_iter().all(is_listed)
     }
 }
 
@@ -443,8 +458,9 @@ mod tests {
     #[test]
     fn lifetimes_run_out_and_the_locators_stay_usable() {
         let set = resolved(&[(1, 10)], 0);
-        assert!(!set.is_aged(at(60)));
-        assert!(set.is_aged(at(62)));
+        assert_eq!(set.expires(), Some(at(61)));
+        assert!(set.iter(at(60)).all(|(.., state)| state == "active"));
+        assert!(set.iter(at(62)).all(|(.., state)| state == "aged"));
         assert_eq!(set.destination(), Some(locator(1)));
         assert!(set.expects(locator(1)));
     }

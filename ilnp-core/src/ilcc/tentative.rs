@@ -235,6 +235,11 @@ impl Tentative {
         }
     }
 
+    /// The kept packets, the earliest first, which stay kept.
+    pub fn first(&self) -> Vec<Packet> {
+        self.first.clone()
+    }
+
     /// The kept packets, the earliest first.
     pub fn take_first(&mut self) -> Vec<Packet> {
         core::mem::take(&mut self.first)

@@ -51,7 +51,8 @@ pub struct Timers {
     /// 300 s.
     pub locator_lifetime: Lifetime,
     /// A correspondent that answers nothing for this time after the first packet does not speak
-    /// ILNP. TCP sends its SYN after 0, 1 and 3 s; the last one is given a second. 4 s.
+    /// ILNP. TCP sends its SYN after 0, 1 and 3 s; the last one is given half a second, so that the
+    /// classic session stands within 4 s. 3.5 s.
     pub silence: Duration,
     /// For how long that is believed. 10 minutes.
     pub classic: Duration,
@@ -65,11 +66,15 @@ pub struct Timers {
     /// A correspondent with several Locators that sends nothing for this time while packets go to
     /// it is tried at another Locator. 5 s.
     pub stalled: Duration,
+    /// A correspondent with a name that sends nothing for this time while packets go to it, and has
+    /// no other Locator, is asked and then looked up. 30 s.
+    pub lost: Duration,
     /// A session without packets for this time is aged: its entry is the first to make room for
     /// others. It keeps working. 5 minutes.
     pub aged: Duration,
     /// A session without packets for this time is forgotten. 24 h: an idle login session must
-    /// outlive a night, and its host may move meanwhile.
+    /// outlive a night, and its host may move meanwhile. The same holds for a correspondent that is
+    /// known from DNS, since it was last asked for: a program may keep a handle.
     pub forgotten: Duration,
     /// A classic flow without packets for this time is forgotten: TCP. 2 h 4 min (RFC 5382 §5).
     pub classic_tcp: Duration,
@@ -86,12 +91,13 @@ impl Default for Timers {
             update_first: Duration::from_millis(200),
             update_longest: Duration::from_secs(32),
             locator_lifetime: Lifetime(300),
-            silence: Duration::from_secs(4),
+            silence: Duration::from_millis(3500),
             classic: Duration::from_secs(600),
             tentative: Duration::from_secs(30),
             challenge: Duration::from_secs(1),
             late: Duration::from_secs(1),
             stalled: Duration::from_secs(5),
+            lost: Duration::from_secs(30),
             aged: Duration::from_secs(300),
             forgotten: Duration::from_secs(24 * 3600),
             classic_tcp: Duration::from_secs(2 * 3600 + 4 * 60),

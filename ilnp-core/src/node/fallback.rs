@@ -9,7 +9,6 @@ use super::{ClassicFlow, DatapathUpdate, Event, Node};
 use crate::drop_reason::DropReason;
 use crate::id::{Handle, IlVector};
 use crate::ilcc::{Id, State};
-use crate::node::Due;
 use crate::time::Instant;
 use crate::wire::translate::{Prefixes, classic};
 use crate::wire::{Headers, Packet, Transport, icmpv6};
@@ -28,8 +27,8 @@ impl Node {
             return;
         };
         let first = tentative.take_first();
-        self.set_due(id, Due::Session, None);
         self.set_state(id, State::Classic { until });
+        self.keep_unused(until, id);
         self.outputs.event(Event::FellBack { handle, why });
         for packet in first {
             if let Err(reason) = self.begin_classic_flow(now, id, &packet) {

@@ -1,8 +1,8 @@
 //! Either end is somewhere else (RFC 6740 §6, RFC 6744 §4).
 
-use super::{Event, LinkEvent, MoveOrder, Node};
+use super::{DnsRequest, Event, LinkEvent, MoveOrder, Node, OwnLocator};
 use crate::id::Locator;
-use crate::ilcc::{Id, NonceVerified};
+use crate::ilcc::{Id, LocalSet, NonceVerified};
 use crate::node::DatapathUpdate;
 use crate::time::Instant;
 
@@ -62,6 +62,24 @@ impl Node {
         let order = |set: &[(Locator, u32)]| set.iter().map(|own| own.0).collect::<Vec<_>>();
         if forced || order(before) != order(&after) {
             self.announce(now);
+            self.publish();
+        }
+    }
+
+    /// Says what DNS is to tell of this host.
+    fn publish(&mut self) {
+        let preferences = (0..).map(LocalSet::preference);
+        let own: Vec<_> = self
+            .local
+            .iter()
+            .zip(preferences)
+            .map(|(own, preference)| OwnLocator {
+                locator: own.given.locator,
+                preference,
+            })
+            .collect();
+        if !own.is_empty() {
+            self.outputs.dns.push_back(DnsRequest::Publish(own));
         }
     }
 

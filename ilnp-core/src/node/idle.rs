@@ -8,9 +8,9 @@
 //!   first to go when room is needed.
 //! * Without packets for [`Timers::forgotten`](super::Timers) it is forgotten. A correspondent that
 //!   was given by the configuration or DNS stays known.
-//! * A correspondent that sends nothing while packets go to it is challenged. Where it has other
-//!   Locators these are tried in turn; where it has none, it is given up after twice the time in
-//!   which a session ages, so that the next packet begins a new session.
+//! * A correspondent that sends nothing while packets go to it is challenged. Then its name is looked
+//!   up, and its other Locators are tried in turn; where it has none, it is given up after twice the
+//!   time in which a session ages, so that the next packet begins a new session.
 
 use super::{Activity, DatapathUpdate, Due, Node};
 use crate::id::Handle;
@@ -42,10 +42,13 @@ impl Node {
             return;
         };
         let used = now - entry.last_active() < timers.aged;
+        let named = !self.names(entry.handle).is_empty();
         let wait = if is_doubted(entry) {
             timers.challenge
         } else if used && entry.remote.has_alternatives() {
             timers.stalled
+        } else if used && named {
+            timers.lost
         } else {
             timers.aged
         };
@@ -84,7 +87,7 @@ impl Node {
                 let read = DatapathUpdate::ReadActivity(handle);
                 self.outputs.datapath.push_back(read);
             }
-            State::Known { .. } | State::Classic { .. } => {}
+            State::Known { .. } | State::Classic { .. } => self.remove(id),
         }
     }
 
@@ -127,10 +130,11 @@ impl Node {
     /// Acts on a correspondent that does not answer while packets go to it.
     fn is_silent(&mut self, now: Instant, id: Id) -> bool {
         let timers = &self.config.timers;
-        let (stalled, aged) = (timers.stalled, timers.aged);
+        let (stalled, lost, aged) = (timers.stalled, timers.lost, timers.aged);
         let Some(entry) = self.table.get_mut(id) else {
             return false;
         };
+        let named = self.names.contains_key(&entry.handle);
         let Some(destination) = entry.remote.destination() else {
             return false;
         };
@@ -147,12 +151,23 @@ impl Node {
             return false;
         }
         let next = entry.remote.next_destination();
-        let limit = next.map_or(aged, |_| stalled);
+        let limit = match next {
+            Some(_) => stalled,
+            None if named => lost,
+            None => aged,
+        };
         let Activity { sent, heard } = entry.activity;
         if now - heard < limit || now - sent >= limit {
             return false;
         }
-        if entry.challenge.is_none() {
+        let asked = entry.challenge.is_some();
+        if asked {
+            self.look_up(now, id);
+        }
+        let Some(entry) = self.table.get_mut(id) else {
+            return false;
+        };
+        if !asked {
             self.challenge(now, id, destination);
         } else if let Some(next) = next {
             let before = entry.remote.destination();
@@ -163,9 +178,12 @@ impl Node {
         } else if now - heard >= 2 * aged {
             self.forget_session(now, id);
             return true;
+        } else {
+            self.challenge(now, id, destination);
         }
         let soon = now + 2 * self.config.timers.challenge;
-        let due = if next.is_some() { soon } else { now + aged };
+        let hopeful = next.is_some() || named;
+        let due = if hopeful { soon } else { now + aged };
         self.set_due(id, Due::Session, Some(due));
         true
     }
@@ -188,6 +206,7 @@ impl Node {
             if let Some(destination) = entry.remote.destination() {
                 self.challenge(now, id, destination);
             }
+            self.look_up(now, id);
             let due = if waited < silence {
                 since + silence
             } else {

@@ -85,6 +85,9 @@ pub enum LocatorHealth {
 pub struct Resolved {
     /// The name that was asked for.
     pub name: Option<String>,
+    /// Whether it comes from the configuration, and is therefore never forgotten.
+    #[serde(default)]
+    pub configured: bool,
     /// The correspondent's identifier.
     pub nid: Nid,
     /// Its Locators.

@@ -6,6 +6,7 @@
 //! | `outbound` | packets of local programs |
 //! | `inbound` | packets from the wire: which of them is whose |
 //! | `strangers` | packets from the wire with a Nonce that is not known |
+//! | `names`, `look_up` | what names say of correspondents, and when they are asked again |
 //! | `session_start` | sessions begin, are proved, and begin again after a restart |
 //! | `challenge` | the question that proves a return path |
 //! | `fallback`, `classic_flows` | correspondents that do not speak ILNP |
@@ -26,6 +27,8 @@ mod icmp;
 mod idle;
 mod inbound;
 mod input;
+mod look_up;
+mod names;
 mod outbound;
 mod output;
 mod outputs;
@@ -51,7 +54,10 @@ pub use input::{
     Activity, Input, LinkEvent, LocalLocator, LocatorHealth, MoveOrder, RemoteLocator, Resolved,
     Restored,
 };
-pub use output::{ClassicFlow, DatapathUpdate, Event, PathEntry, PathLocator, Slot, SlotIndex};
+pub use output::{
+    ClassicFlow, DatapathUpdate, DnsRequest, Event, OwnLocator, PathEntry, PathLocator, Slot,
+    SlotIndex,
+};
 pub use snapshot::{CorrespondentSnapshot, LocatorSnapshot, RemoteLocatorSnapshot, UpdateSnapshot};
 
 use classic_flows::ClassicFlows;
@@ -75,8 +81,8 @@ use crate::wire::reassembly::Reassembler;
 ///   daemon. Each is given the time, which never goes back.
 /// * `poll_*` give outputs. After every input they are polled until they are empty, in this order,
 ///   which matters: `poll_datapath_update` (so that what is transmitted next finds its slot),
-///   `poll_transmit`, `poll_deliver`, `poll_event`, `poll_timeout`.
-/// * `locators`, `correspondents` and `counters` are views for people.
+///   `poll_transmit`, `poll_deliver`, `poll_dns_request`, `poll_event`, `poll_timeout`.
+/// * `locators`, `correspondents`, `names` and `counters` are views for people.
 ///
 /// Whatever others send, memory is bounded by [`Limits`], and nothing panics.
 #[derive(Debug)]
@@ -87,8 +93,8 @@ pub struct Node {
     table: Table,
     /// Sessions that others began and that are not proved.
     unproved: TentativeQueue,
-    /// Sessions that may make room for others, the longest idle first.
-    aged: BTreeSet<(Instant, Id)>,
+    /// Correspondents that may make room for others, the longest unused first.
+    spare: BTreeSet<(Instant, Id)>,
     names: BTreeMap<Handle, Vec<String>>,
     deadlines: Deadlines,
     updates: Updates,
@@ -114,7 +120,7 @@ impl Node {
             config,
             local: LocalSet::default(),
             unproved: TentativeQueue::default(),
-            aged: BTreeSet::new(),
+            spare: BTreeSet::new(),
             names: BTreeMap::new(),
             deadlines: Deadlines::default(),
             updates: Updates::default(),
@@ -132,7 +138,9 @@ impl Node {
             Input::Outbound(packet) => self.handle_outbound(now, packet),
             Input::Inbound(packet) => self.handle_inbound(now, packet),
             Input::Link(event) => self.handle_link(now, event),
-            Input::Resolved(resolved) => self.handle_resolved(now, resolved),
+            Input::Resolved(resolved) => {
+                self.handle_resolved(now, resolved);
+            }
             Input::Activity { handle, activity } => self.handle_activity(now, handle, activity),
             Input::Move(order) => self.handle_move(now, order),
             Input::Ping {
@@ -159,6 +167,11 @@ impl Node {
         self.outputs.datapath.pop_front()
     }
 
+    /// What is wanted of DNS.
+    pub fn poll_dns_request(&mut self) -> Option<DnsRequest> {
+        self.outputs.dns.pop_front()
+    }
+
     /// Something that happened.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.outputs.events.pop_front()
@@ -176,22 +189,22 @@ impl Node {
             return;
         };
         let before = core::mem::replace(&mut entry.state, state);
-        match &before {
-            State::Tentative(tentative) => self.unproved.forget(id, tentative),
-            State::Aged { since } => {
-                self.aged.remove(&(*since, id));
-            }
-            State::Known { .. } | State::Established | State::Classic { .. } => {}
+        if let State::Tentative(tentative) = &before {
+            self.unproved.forget(id, tentative);
         }
-        if let State::Aged { since } = entry.state {
-            self.aged.insert((since, id));
+        if let Some(since) = before.spare_since() {
+            self.spare.remove(&(since, id));
+        }
+        if let Some(since) = entry.state.spare_since().filter(|_| !entry.configured) {
+            self.spare.insert((since, id));
         }
         let (handle, label) = (entry.handle, entry.state.label());
+        let is_known = |state: &State| matches!(state, State::Known { .. });
+        let news = label != before.label() || is_known(&before) && !is_known(&entry.state);
         let stranger = entry.is_unproved_stranger();
         if before.is_proved() && !entry.state.is_proved() {
             self.leave_path(id);
         }
-        let news = label != before.label() || matches!(before, State::Known { .. });
         if news && !stranger {
             self.outputs.event(Event::CorrespondentState {
                 handle,
@@ -265,12 +278,11 @@ impl Node {
         };
         let stranger = entry.is_unproved_stranger();
         let Entry { handle, state, .. } = *entry;
-        match &state {
-            State::Tentative(tentative) => self.unproved.forget(id, tentative),
-            State::Aged { since } => {
-                self.aged.remove(&(*since, id));
-            }
-            State::Known { .. } | State::Established | State::Classic { .. } => {}
+        if let State::Tentative(tentative) = &state {
+            self.unproved.forget(id, tentative);
+        }
+        if let Some(since) = state.spare_since() {
+            self.spare.remove(&(since, id));
         }
         self.names.remove(&handle);
         if !stranger {

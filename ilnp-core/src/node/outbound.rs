@@ -109,7 +109,7 @@ impl Node {
     }
 
     /// Translates a packet and sends it from the preferred Locator to the best one that is known.
-    fn send(&mut self, id: Id, packet: &Packet) -> Result<(), DropReason> {
+    pub(super) fn send(&mut self, id: Id, packet: &Packet) -> Result<(), DropReason> {
         let entry = self.table.get(id).ok_or(DropReason::NoCorrespondent)?;
         let source = self.local.preferred().ok_or(DropReason::NoLocator)?;
         let destination = entry

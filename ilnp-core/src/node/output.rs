@@ -111,6 +111,33 @@ pub enum DatapathUpdate {
     ReadActivity(Handle),
 }
 
+/// What a node wants of DNS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DnsRequest {
+    /// This host can be reached at these Locators, best first, and at no other. It replaces what was
+    /// wanted before. Never empty: a host without a Locator has nothing to say, and no way to.
+    Publish(Vec<OwnLocator>),
+    /// A correspondent cannot be reached where it was last. Look its name up past all caches, and
+    /// tell the answer, if there is one, by [`Input::Resolved`](super::Input::Resolved) with the
+    /// same name. While it cannot be reached this comes again, ever less often.
+    LookUp {
+        /// Which correspondent.
+        handle: Handle,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// One of this host's Locators, as DNS is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnLocator {
+    /// The /64 prefix.
+    pub locator: Locator,
+    /// The lower, the more preferred.
+    pub preference: Preference,
+}
+
 /// Something that happened, for logs, monitors and tests.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]

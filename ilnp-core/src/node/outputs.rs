@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use pnet_packet::ipv6::Ipv6Packet;
 
 use super::bucket::{Bucket, Rate};
-use super::{DatapathUpdate, Event};
+use super::{DatapathUpdate, DnsRequest, Event};
 use crate::drop_reason::DropReason;
 use crate::time::Instant;
 use crate::wire::{Headers, Packet};
@@ -16,6 +16,7 @@ pub(super) struct Outputs {
     pub(super) transmit: VecDeque<Packet>,
     pub(super) deliver: VecDeque<Packet>,
     pub(super) datapath: VecDeque<DatapathUpdate>,
+    pub(super) dns: VecDeque<DnsRequest>,
     pub(super) events: VecDeque<Event>,
     dropped: [u64; DropReason::ALL.len()],
     security: Bucket,
@@ -28,6 +29,7 @@ impl Outputs {
             transmit: VecDeque::new(),
             deliver: VecDeque::new(),
             datapath: VecDeque::new(),
+            dns: VecDeque::new(),
             events: VecDeque::new(),
             dropped: [0; DropReason::ALL.len()],
             security: Bucket::default(),

@@ -33,6 +33,8 @@ impl Node {
         entry.activity.sent = activity.sent.min(now);
         entry.activity.heard = activity.heard.min(now);
         entry.in_path = true;
+        // What it was given by is not remembered: the first name that fits it is its name.
+        entry.given = true;
         entry.update = Default::default();
         // What the daemon before sent last may still be under way.
         entry.update.overtaking = true;

@@ -32,69 +32,11 @@ use crate::drop_reason::DropReason;
 use crate::id::{Handle, IlVector, Locator, Nid};
 use crate::ilcc::tentative::Role;
 use crate::ilcc::{Entry, Id, NonceVerified, Nonces, RemoteLocators, State, Tentative};
-use crate::node::{Event, RemoteLocator, Resolved};
+use crate::node::Event;
 use crate::time::Instant;
 use crate::wire::Nonce;
 
 impl Node {
-    /// A name was resolved, or a correspondent was configured.
-    pub fn handle_resolved(&mut self, now: Instant, resolved: Resolved) {
-        let Resolved {
-            name,
-            nid,
-            mut locators,
-        } = resolved;
-        locators.retain(|remote| self.may_send_to(remote.locator));
-        if nid == self.config.nid || locators.is_empty() {
-            return;
-        }
-        let handle = Handle::new(nid);
-        let Some(id) = self.table.find(handle).or_else(|| self.add(now, handle)) else {
-            self.outputs.drop(DropReason::CorrespondentsFull);
-            return;
-        };
-        if let Some(name) = name {
-            let names = self.names.entry(handle).or_default();
-            if !names.contains(&name) && names.len() < self.config.limits.names {
-                names.push(name);
-            }
-        }
-        let Some(entry) = self.table.get_mut(id) else {
-            return;
-        };
-        entry.given = true;
-        match entry.state {
-            State::Known { .. } | State::Classic { .. } => {
-                entry.remote = RemoteLocators::resolved(now, &locators, entry.spread());
-                let met = entry.state.label() == "aged";
-                self.set_state(id, State::Known { met });
-                self.set_due(id, Due::Session, None);
-            }
-            State::Tentative(_) | State::Established | State::Aged { .. } => {
-                entry.remote.add_hints(&locators);
-                self.follow_name(now, id, &locators);
-            }
-        }
-    }
-
-    /// A correspondent that does not acknowledge where this host is may have moved at the same time
-    /// (RFC 6740 §6.2): it is looked for where its name says that it is.
-    fn follow_name(&mut self, now: Instant, id: Id, given: &[RemoteLocator]) {
-        let Some(entry) = self.table.get_mut(id) else {
-            return;
-        };
-        let before = entry.remote.destination();
-        let unanswered = entry.update.tries > 1;
-        let best = given.iter().min_by_key(|remote| remote.preference);
-        let Some(best) = best.filter(|_| unanswered) else {
-            return;
-        };
-        if given.iter().all(|remote| Some(remote.locator) != before) {
-            entry.remote.set_destination(best.locator);
-            self.destination_changed(now, id, before);
-        }
-    }
-
     /// Whether packets may be sent to this Locator of a correspondent at all.
     ///
     /// One of our own may be a correspondent's too: it is on the same link then.
@@ -104,8 +46,18 @@ impl Node {
 
     /// Adds a correspondent of which nothing is known, making room if there is somebody who can go.
     pub(super) fn add(&mut self, now: Instant, handle: Handle) -> Option<Id> {
+        self.add_before(now, handle, |entry| !entry.given)
+    }
+
+    /// The same, where only these can go.
+    pub(super) fn add_before(
+        &mut self,
+        now: Instant,
+        handle: Handle,
+        can_go: impl Fn(&Entry) -> bool,
+    ) -> Option<Id> {
         if self.table.len() >= self.config.limits.correspondents {
-            let oldest = self.oldest_learnt()?;
+            let oldest = self.oldest(can_go)?;
             self.remove(oldest);
         }
         let nonces = Nonces::fresh(self.config.nonce_length, &mut self.random);
@@ -113,11 +65,11 @@ impl Node {
         Some(self.table.insert(entry))
     }
 
-    /// The correspondent that is the first to make room.
-    fn oldest_learnt(&self) -> Option<Id> {
-        let aged = self.aged.iter().map(|&(_, id)| id);
-        let learnt = |id: &Id| self.table.get(*id).is_some_and(|entry| !entry.given);
-        aged.chain(self.unproved.iter()).find(learnt)
+    /// The correspondent that is the first to make room, of those that can go.
+    fn oldest(&self, can_go: impl Fn(&Entry) -> bool) -> Option<Id> {
+        let spare = self.spare.iter().map(|&(_, id)| id);
+        let mut all = spare.chain(self.unproved.iter());
+        all.find(|id| self.table.get(*id).is_some_and(&can_go))
     }
 
     /// Begins a session: with a fresh Nonce, and nothing known of the correspondent's.
@@ -143,6 +95,9 @@ impl Node {
             }
         };
         self.set_due(id, Due::Session, due);
+        if role == Role::Initiator {
+            self.look_up_if_stale(now, id);
+        }
     }
 
     /// The tentative session that a node from `source` with an unknown Nonce is given, or `None`
@@ -198,6 +153,7 @@ impl Node {
         }
         self.begin(now, id, Role::Responder(source));
         self.claim(id, nonce);
+        self.look_up_namesakes(now, nid);
         Ok(Some(id))
     }
 
@@ -252,16 +208,16 @@ impl Node {
     }
 
     /// Ends a session that came to nothing: a given correspondent stays known, another one goes.
-    pub(super) fn forget_session(&mut self, _now: Instant, id: Id) {
+    pub(super) fn forget_session(&mut self, now: Instant, id: Id) {
         let Some(entry) = self.table.get_mut(id) else {
             return;
         };
         if entry.given {
             let met = entry.state.is_proved();
             entry.challenge = None;
-            self.set_due(id, Due::Session, None);
             self.set_due(id, Due::Update, None);
-            self.set_state(id, State::Known { met });
+            self.set_state(id, State::Known { met, since: now });
+            self.keep_unused(now, id);
         } else {
             self.remove(id);
         }

@@ -204,6 +204,9 @@ impl Node {
             locators,
             attempt: progress.tries,
         });
+        if progress.tries > 1 {
+            self.look_up(now, id);
+        }
     }
 
     /// Sends an advertisement or acknowledgement, in fragments where it is long.

@@ -9,7 +9,7 @@ use super::datapath::{DataPath, Inbound, Outbound};
 use super::internet::{self, SiteId};
 use super::stack::{Icmp, Message, Stack};
 use crate::id::{Handle, IlVector, Locator, Nid};
-use crate::node::{Config, Event, Input, LinkEvent, LocalLocator, Node};
+use crate::node::{Config, DnsRequest, Event, Input, LinkEvent, LocalLocator, Node};
 use crate::time::Instant;
 use crate::wire::{Headers, Packet};
 
@@ -38,6 +38,7 @@ pub struct Host {
     events: Vec<(Instant, Event)>,
     lost: u64,
     out: VecDeque<(SiteId, Bytes)>,
+    dns_requests: VecDeque<DnsRequest>,
     /// Its kernel and applications.
     pub stack: Stack,
 }
@@ -56,6 +57,7 @@ impl Host {
             events: Vec::new(),
             lost: 0,
             out: VecDeque::new(),
+            dns_requests: VecDeque::new(),
             stack: Stack::default(),
         };
         host.datapath = Some(host.fresh_datapath());
@@ -261,6 +263,10 @@ impl Host {
             any = true;
             self.stack.receive(now, &packet.octets);
         }
+        while let Some(request) = self.node.as_mut().and_then(Node::poll_dns_request) {
+            any = true;
+            self.dns_requests.push_back(request);
+        }
         while let Some(event) = self.node.as_mut().and_then(Node::poll_event) {
             any = true;
             self.events.push((now, event));
@@ -270,6 +276,10 @@ impl Host {
 
     pub(super) fn poll_leaving(&mut self) -> Option<(SiteId, Bytes)> {
         self.out.pop_front()
+    }
+
+    pub(super) fn poll_dns_request(&mut self) -> Option<DnsRequest> {
+        self.dns_requests.pop_front()
     }
 
     /// Routes a packet of the stack.

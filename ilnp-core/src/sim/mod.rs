@@ -6,6 +6,7 @@
 //! | `internet` | sites with routers that check sources, and filters between them |
 //! | [`stack`] | a miniature of a kernel with its applications, which know nothing of ILNP |
 //! | [`datapath`] | a model of what the BPF programs do |
+//! | `dns` | what hosts publish, and a resolver that takes its time |
 //! | `host` | the three joined with a node as the daemon joins them; reboots, crashes |
 //! | `world` | hosts at sites on one clock |
 //! | `pair`, `session` | what most tests begin with |
@@ -26,6 +27,7 @@
 //! ```
 
 pub mod datapath;
+mod dns;
 mod host;
 mod internet;
 pub mod link;
@@ -34,6 +36,7 @@ mod session;
 pub mod stack;
 mod world;
 
+pub use dns::Dns;
 pub use host::{Host, Unaware};
 pub use internet::{Dropped, Filter, Internet, SiteId, Verdict};
 pub use pair::{Pair, Settings, host_nid, site_locator};

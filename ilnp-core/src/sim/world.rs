@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::dns::Dns;
 use super::host::Host;
 use super::internet::{Internet, SiteId, Verdict, destination};
 use super::link::Conditions;
@@ -30,6 +31,7 @@ pub struct World {
     now: Instant,
     seed: u64,
     internet: Internet,
+    dns: Dns,
     hosts: Vec<Host>,
     present: BTreeMap<(SiteId, Nid), HostId>,
     deadlines: BTreeSet<(Instant, HostId)>,
@@ -43,6 +45,7 @@ impl World {
             now: Instant::ZERO + Duration::from_secs(60),
             seed,
             internet: Internet::default(),
+            dns: Dns::default(),
             hosts: Vec::new(),
             present: BTreeMap::new(),
             deadlines: BTreeSet::new(),
@@ -58,6 +61,19 @@ impl World {
     /// The sites and what is between them.
     pub fn internet(&mut self) -> &mut Internet {
         &mut self.internet
+    }
+
+    /// The names of hosts.
+    pub fn dns(&mut self) -> &mut Dns {
+        &mut self.dns
+    }
+
+    /// Resolves a name for a host, as its resolver does when a program asks. Nothing is told when
+    /// nothing is published.
+    pub fn resolve(&mut self, id: HostId, name: &str) {
+        if let Some(resolved) = self.dns.answer(name) {
+            self.act(id, |host, now| host.tell(now, Input::Resolved(resolved)));
+        }
     }
 
     /// Adds a site; both of its links have these conditions.
@@ -178,6 +194,7 @@ impl World {
             .collect();
         let resolved = Resolved {
             name: None,
+            configured: true,
             nid: other.nid(),
             locators,
         };
@@ -218,10 +235,14 @@ impl World {
 
     fn next_deadline(&self) -> Option<Instant> {
         let hosts = self.deadlines.first().map(|(due, _)| *due);
-        [hosts, self.internet.next_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            hosts,
+            self.internet.next_deadline(),
+            self.dns.next_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Moves the clock to the next deadline and does all that is due.
@@ -235,6 +256,8 @@ impl World {
                 self.arrive(site, packet);
             } else if let Some(id) = self.due() {
                 self.act(id, Host::handle_timeout);
+            } else if let Some((id, resolved)) = self.dns.poll(self.now) {
+                self.act(id, |host, now| host.tell(now, Input::Resolved(resolved)));
             } else {
                 return;
             }
@@ -259,6 +282,9 @@ impl World {
         host.settle(self.now);
         while let Some((site, packet)) = host.poll_leaving() {
             self.internet.send(self.now, site, packet);
+        }
+        while let Some(request) = host.poll_dns_request() {
+            self.dns.request(self.now, id, host.nid(), request);
         }
         let deadline = host.next_deadline();
         if let Some(old) = std::mem::replace(&mut self.scheduled[id.0], deadline) {

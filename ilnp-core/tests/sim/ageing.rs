@@ -29,6 +29,7 @@ fn a_session_outlives_the_lifetime_of_the_locators_that_dns_gave() {
     let mut pair = Pair::default();
     let [_, _, c, _] = locators(&mut pair);
     let brief = Resolved {
+        configured: false,
         name: None,
         nid: host_nid(2),
         locators: vec![RemoteLocator {

@@ -11,6 +11,7 @@ mod handoff_hard;
 mod handoff_soft;
 mod icmp;
 mod many_correspondents;
+mod names;
 mod one_way_udp;
 mod outage;
 

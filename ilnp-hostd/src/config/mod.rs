@@ -62,6 +62,7 @@ impl Correspondent {
         let preferences = (1..).map(|rank: u16| Preference(rank.saturating_mul(10)));
         Resolved {
             name: Some(self.name.clone()),
+            configured: true,
             nid: self.nid,
             locators: self
                 .locators

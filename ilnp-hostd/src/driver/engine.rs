@@ -88,6 +88,7 @@ impl Engine {
                 match output {
                     Output::Datapath(update) => answers.extend(host.apply(update)),
                     Output::Transmit(packet) | Output::Deliver(packet) => host.send(&packet),
+                    Output::Dns(request) => host.ask_dns(request),
                     Output::Event(event) => self.report(now, &event),
                 }
             }

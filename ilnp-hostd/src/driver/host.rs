@@ -1,6 +1,6 @@
 //! What a node needs of the machine that it runs on.
 
-use ilnp_core::node::{DatapathUpdate, Input};
+use ilnp_core::node::{DatapathUpdate, DnsRequest, Input};
 use ilnp_core::wire::Packet;
 
 use crate::datapath::Counters;
@@ -15,6 +15,9 @@ pub trait Host {
     /// Sends a packet: to the network when its source is one of this node's Locators, to the local
     /// programs otherwise.
     fn send(&mut self, packet: &Packet);
+
+    /// Asks or changes DNS. What cannot be done now is left out: the node asks again.
+    fn ask_dns(&mut self, request: DnsRequest);
 
     /// Looks for a new attachment now.
     fn look_around(&mut self);

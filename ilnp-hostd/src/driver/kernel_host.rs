@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
-use ilnp_core::node::{DatapathUpdate, Input};
+use ilnp_core::node::{DatapathUpdate, DnsRequest, Input};
 use ilnp_core::wire::Packet;
 
 use super::complaints::Complaints;
@@ -101,6 +101,8 @@ impl Host for KernelHost {
                 .make(clock::now(), "write to the ILNP interface", error);
         }
     }
+
+    fn ask_dns(&mut self, _request: DnsRequest) {}
 
     fn look_around(&mut self) {
         self.attachments.hint();

@@ -1,6 +1,6 @@
 //! What a node wants done, in the order in which it must be done.
 
-use ilnp_core::node::{DatapathUpdate, Event, Node};
+use ilnp_core::node::{DatapathUpdate, DnsRequest, Event, Node};
 use ilnp_core::wire::Packet;
 use serde::Serialize;
 
@@ -14,6 +14,8 @@ pub enum Output {
     Transmit(Packet),
     /// Give this packet to the local programs.
     Deliver(Packet),
+    /// Ask or change DNS.
+    Dns(DnsRequest),
     /// Tell whoever listens.
     Event(Event),
 }
@@ -30,6 +32,9 @@ pub fn poll_output(node: &mut Node) -> Option<Output> {
     }
     if let Some(packet) = node.poll_deliver() {
         return Some(Output::Deliver(packet));
+    }
+    if let Some(request) = node.poll_dns_request() {
+        return Some(Output::Dns(request));
     }
     node.poll_event().map(Output::Event)
 }

@@ -12,8 +12,8 @@ use hyper_util::rt::TokioIo;
 use ilnp_core::drop_reason::DropReason;
 use ilnp_core::id::{HandlePrefix, Lifetime, Locator, Nid, Preference};
 use ilnp_core::node::{
-    Config, DatapathUpdate, Input, LinkEvent, LocalLocator, LocatorHealth, Node, RemoteLocator,
-    Resolved,
+    Config, DatapathUpdate, DnsRequest, Input, LinkEvent, LocalLocator, LocatorHealth, Node,
+    RemoteLocator, Resolved,
 };
 use ilnp_core::wire::Packet;
 use ilnp_hostd::api::socket::ControlSocket;
@@ -46,6 +46,8 @@ impl Host for Machine {
     fn send(&mut self, packet: &Packet) {
         self.sent.push_back(packet.clone());
     }
+
+    fn ask_dns(&mut self, _: DnsRequest) {}
 
     fn look_around(&mut self) {
         self.looked_around = true;
@@ -116,6 +118,7 @@ pub(crate) fn start(directory: &Path) -> PathBuf {
         ("silent.example", "2:1:1:1", "2001:db8:dead::/64"),
     ] {
         a.put(Input::Resolved(Resolved {
+            configured: true,
             name: Some(name.to_owned()),
             nid: nid.parse().unwrap(),
             locators: vec![RemoteLocator {

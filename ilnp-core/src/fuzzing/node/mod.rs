@@ -173,6 +173,7 @@ impl Run {
             self.sent = Some(packet.octets);
         }
         while self.node.poll_deliver().is_some() {}
+        while self.node.poll_dns_request().is_some() {}
         while self.node.poll_event().is_some() {}
         assert!(self.node.correspondents(self.now).len() <= LIMIT);
     }

@@ -56,10 +56,16 @@ pub(super) fn resolved(program: &mut Program<'_>) -> Resolved {
         preference: Preference(program.next().into()),
         lifetime: Lifetime(program.next().into()),
     });
+    let locators = locators.collect();
+    let name = match program.next() % 4 {
+        0 => None,
+        n => Some(format!("n{n}.example")),
+    };
     Resolved {
-        name: None,
+        name,
+        configured: program.next().is_multiple_of(8),
         nid,
-        locators: locators.collect(),
+        locators,
     }
 }
 

@@ -118,7 +118,7 @@ fn an_established_session_is_never_downgraded() {
 #[test]
 fn silence_falls_back_after_the_third_syn() {
     let (mut mobile, _) = strangers();
-    for pause in [1000, 2000, 999] {
+    for pause in [1000, 2000, 499] {
         mobile.send(&syn());
         mobile.wait(millis(pause));
         assert!(
@@ -154,15 +154,18 @@ fn unreachable_does_not_mean_that_ilnp_is_not_spoken() {
 }
 
 #[test]
-fn new_data_about_a_correspondent_ends_the_belief() {
+fn only_new_data_about_a_correspondent_ends_the_belief() {
     let (mut mobile, _) = strangers();
     mobile.send(&syn());
     let first = mobile.transmitted();
     refuse(&mut mobile, &first[0]);
-    mobile.knows(FIXED, &[C]);
-    mobile.flush();
-    mobile.send(&tcp(there(), (1001, 80), (100, 0), SYN));
-    assert!(nonce(&mobile.transmitted()[0]).is_some());
+    for (port, locators, speaks_ilnp) in [(1001, [C], false), (1002, [B], true)] {
+        let handle = mobile.resolves("cn.example", FIXED, &locators);
+        assert_eq!(handle.is_some(), speaks_ilnp);
+        mobile.flush();
+        mobile.send(&tcp(there(), (port, 80), (100, 0), SYN));
+        assert_eq!(nonce(&mobile.transmitted()[0]).is_some(), speaks_ilnp);
+    }
 }
 
 #[test]

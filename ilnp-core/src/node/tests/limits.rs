@@ -75,7 +75,10 @@ fn a_full_table_makes_room_for_nobody_while_all_are_in_use() {
     config.limits.correspondents = 2;
     let mut fixed = Host::with_config(config, &[C]);
     for n in 1..=3 {
-        fixed.knows(Nid::from_bits(0x2_0000_0000_0000 + n), &[B]);
+        let nid = Nid::from_bits(0x2_0000_0000_0000 + n);
+        let mut resolved = Host::resolved(&format!("n{n}.example"), nid, &[B]);
+        resolved.configured = true;
+        fixed.node.handle_resolved(fixed.now, resolved);
     }
     assert_eq!(fixed.node.table.len(), 2);
     assert_eq!(

@@ -5,6 +5,7 @@ mod errors;
 mod idle;
 mod limits;
 mod moves;
+mod names;
 mod received;
 mod restart;
 mod sessions;

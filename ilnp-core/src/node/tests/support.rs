@@ -6,8 +6,8 @@ use core::time::Duration;
 use crate::drop_reason::DropReason;
 use crate::id::{Handle, HandlePrefix, IlVector, Lifetime, Locator, Nid, Preference};
 use crate::node::{
-    Config, DatapathUpdate, Event, LinkEvent, LocalLocator, LocatorHealth, Node, RemoteLocator,
-    Resolved,
+    Config, DatapathUpdate, DnsRequest, Event, LinkEvent, LocalLocator, LocatorHealth, Node,
+    RemoteLocator, Resolved,
 };
 use crate::time::Instant;
 use crate::wire::{Headers, LocatorUpdate, Nonce, Operation, Packet, Record, build, checksum};
@@ -70,7 +70,23 @@ impl Host {
         self.node.handle_link(self.now, LinkEvent::Locators(given));
     }
 
+    /// What DNS says of `cn.example`.
     pub(super) fn knows(&mut self, nid: Nid, locators: &[Locator]) {
+        self.resolves("cn.example", nid, locators);
+    }
+
+    /// What DNS says of a name.
+    pub(super) fn resolves(
+        &mut self,
+        name: &str,
+        nid: Nid,
+        locators: &[Locator],
+    ) -> Option<Handle> {
+        let resolved = Self::resolved(name, nid, locators);
+        self.node.handle_resolved(self.now, resolved)
+    }
+
+    pub(super) fn resolved(name: &str, nid: Nid, locators: &[Locator]) -> Resolved {
         let locators = locators
             .iter()
             .map(|&locator| RemoteLocator {
@@ -79,18 +95,24 @@ impl Host {
                 lifetime: Lifetime(300),
             })
             .collect();
-        let resolved = Resolved {
-            name: Some("cn.example".to_owned()),
+        Resolved {
+            name: Some(name.to_owned()),
+            configured: false,
             nid,
             locators,
-        };
-        self.node.handle_resolved(self.now, resolved);
+        }
+    }
+
+    /// What is wanted of DNS.
+    pub(super) fn dns_requests(&mut self) -> Vec<DnsRequest> {
+        std::iter::from_fn(|| self.node.poll_dns_request()).collect()
     }
 
     pub(super) fn flush(&mut self) {
         self.transmitted();
         self.delivered();
         self.updates();
+        self.dns_requests();
         self.events();
     }
 
