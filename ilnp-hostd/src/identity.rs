@@ -10,14 +10,16 @@
 //! are left out, because a re-plugged card changes them in a move. A part that cannot be read, now
 //! or then, says nothing: a daemon that loses the right to read the UUID keeps its identity.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use ilnp_core::id::Nid;
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
+
+use crate::durable;
 
 const SCHEMA: u32 = 1;
 const FILE_NAME: &str = "identity.json";
@@ -158,24 +160,15 @@ fn read(path: &Path) -> Result<Option<Stored>, IdentityError> {
     Ok(Some(stored))
 }
 
-/// Writes a temporary file, flushes it and renames it, so that a crash leaves the old file or the
-/// new one.
 fn write(state_dir: &Path, path: &Path, stored: &Stored) -> Result<(), IdentityError> {
     fs::create_dir_all(state_dir).map_err(|error| file_error("create", state_dir, error))?;
-    let temporary = path.with_extension("json.new");
-    let store = || -> io::Result<()> {
-        let mut file = File::create(&temporary)?;
-        serde_json::to_writer_pretty(&mut file, stored)?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
-        File::open(state_dir)?.sync_all()
-    };
-    store().map_err(|error| {
-        // What could not be completed is not left behind.
-        let _ = fs::remove_file(&temporary);
-        file_error("write", path, error)
-    })
+    serde_json::to_vec_pretty(stored)
+        .map_err(io::Error::from)
+        .and_then(|mut text| {
+            text.push(b'\n');
+            durable::replace(path, &text, 0o644)
+        })
+        .map_err(|error| file_error("write", path, error))
 }
 
 fn file_error(action: &'static str, path: &Path, source: io::Error) -> IdentityError {

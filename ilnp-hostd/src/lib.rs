@@ -14,6 +14,7 @@
 //! | [`daemon`] | from start to stop |
 //! | [`datapath`] | the programs and tables in the kernel, and the TUN device |
 //! | [`driver`] | the task that owns the node |
+//! | [`durable`] | files that a crash does not tear |
 //! | [`explain`](mod@explain) | errors as one line for people |
 //! | [`identity`] | who this node is |
 //! | [`kernel`] | links, addresses, routes and neighbour discovery |
@@ -28,6 +29,7 @@ pub mod config;
 pub mod daemon;
 pub mod datapath;
 pub mod driver;
+pub mod durable;
 pub mod explain;
 pub mod identity;
 pub mod kernel;
