@@ -18,6 +18,7 @@
 //! | [`explain`](mod@explain) | errors as one line for people |
 //! | [`identity`] | who this node is |
 //! | [`kernel`] | links, addresses, routes and neighbour discovery |
+//! | [`names`] | how names are found, and how this host is found by its own |
 //! | [`record`] | recordings of everything that a node was told |
 
 pub mod api;
@@ -33,4 +34,5 @@ pub mod durable;
 pub mod explain;
 pub mod identity;
 pub mod kernel;
+pub mod names;
 pub mod record;
