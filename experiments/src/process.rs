@@ -125,6 +125,17 @@ pub(crate) fn append(log: &Path) -> Result<File, LabError> {
         .doing(|| format!("write {}", log.display()))
 }
 
+/// The words that start a program where distributions confine it to folders of its own, as Debian
+/// confines BIND by AppArmor.
+pub fn unconfined(program: &str) -> Vec<&str> {
+    let profiles = std::fs::read_to_string("/sys/kernel/security/apparmor/profiles");
+    let mut words = vec![program];
+    if profiles.is_ok_and(|profiles| profiles.contains(program)) {
+        words.splice(..0, ["aa-exec", "-p", "unconfined", "--"]);
+    }
+    words
+}
+
 /// Runs a short command to its end, feeding it `input`.
 ///
 /// # Errors

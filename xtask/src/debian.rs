@@ -20,11 +20,14 @@ const fn need(package: &'static str, proof: &'static str) -> Need {
 
 /// For the lab: hosts, routers and the programs whose sessions go on.
 pub(crate) const LAB: &[Need] = &[
+    need("bind9", "named"),
+    need("bind9-dnsutils", "dig"),
     need("curl", "curl"),
     need("ethtool", "ethtool"),
     need("iperf3", "iperf3"),
     need("iproute2", "ip"),
     need("iputils-ping", "ping"),
+    need("knot-dnsutils", "kdig"),
     need("nftables", "nft"),
     need("nginx-light", "nginx"),
     need("openssh-client", "ssh"),
