@@ -31,6 +31,7 @@ const CUT: RGBColor = RGBColor(200, 30, 30);
 const USABLE: RGBColor = RGBColor(230, 140, 0);
 const UPDATE: RGBColor = RGBColor(30, 90, 200);
 const ACKNOWLEDGEMENT: RGBColor = RGBColor(20, 140, 60);
+const PUBLISHED: RGBColor = RGBColor(140, 60, 180);
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = Result<(), Box<dyn std::error::Error>>;
@@ -95,7 +96,11 @@ fn draw_title(area: &Area<'_>, scenario: &str, run: &Run, flow: &Flow) -> Drawn 
         (USABLE, "new address usable"),
         (UPDATE, "Locator Update sent"),
         (ACKNOWLEDGEMENT, "acknowledgement received"),
+        (PUBLISHED, "new Locator at a name server"),
     ] {
+        if color == PUBLISHED && run.names.is_empty() {
+            continue;
+        }
         let line = PathElement::new(vec![(x, 50), (x + 26, 50)], color.stroke_width(3));
         area.draw(&line)?;
         let style = ("sans-serif", 14).into_text_style(area);
@@ -201,6 +206,8 @@ fn marks(run: &Run, moved: &Moved) -> Vec<Mark> {
     let mark = |at, color, height| Mark { at, color, height };
     let mut marks = vec![mark(moved.times.cut, CUT, 1.0)];
     marks.extend(moved.usable.map(|at| mark(at, USABLE, 0.95)));
+    let published = moved.published.iter().filter_map(|(_, at)| *at);
+    marks.extend(published.map(|at| mark(at, PUBLISHED, 0.65)));
     for update in &run.updates {
         marks.push(if update.acknowledgement {
             mark(update.at, ACKNOWLEDGEMENT, 0.75)
