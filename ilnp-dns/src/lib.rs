@@ -7,6 +7,7 @@
 //! | [`exchange`] | one question to one server |
 //! | [`mistake`] | what is wrong with a file that people write, and where |
 //! | [`key`], [`tsig`] | keys, and messages signed with them (RFC 8945) |
+//! | [`publish`] | keeping a host's records true at its primary servers |
 //! | [`rdata`] | the NID, L32, L64 and LP records: wire and presentation formats |
 //! | [`resolve`] | from a name to an identifier and Locators |
 //! | [`stub`] | the stub resolver that this host's applications ask |
@@ -19,6 +20,7 @@ pub mod key;
 pub mod message;
 pub mod mistake;
 pub mod name;
+pub mod publish;
 pub mod rdata;
 pub mod record;
 pub mod resolve;

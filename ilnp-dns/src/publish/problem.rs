@@ -1,0 +1,92 @@
+//! Why a primary has not taken the records yet, in the words that an operator needs.
+
+use crate::exchange::ExchangeError;
+use crate::message::{Message, Rcode};
+use crate::name::Name;
+use crate::tsig::AnswerError;
+
+/// Why a try failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// No answer.
+    #[error("{0}")]
+    Unreachable(String),
+    /// Name, algorithm or secret of the key differ.
+    #[error("wrong key: {0}")]
+    WrongKey(AnswerError),
+    /// The clocks differ.
+    #[error("wrong clock: {0}")]
+    WrongClock(AnswerError),
+    /// The answer may be from anybody.
+    #[error("{0}")]
+    BadAnswer(String),
+    /// The key is right, and may not change these records.
+    #[error(
+        "the server refuses to let this key change the records of {0}: \
+         grant it the types NID, L64, LP and AAAA there"
+    )]
+    Refused(Name),
+    /// The server has no zone with the name, or is not its primary.
+    #[error("the server is not the primary of the zone of {0}: compare `primaries` and `name`")]
+    NotServed(Name),
+    /// The name is an alias.
+    #[error("{0} is an alias (CNAME), which can have no other records: publish its target instead")]
+    Alias(Name),
+    /// The server failed.
+    #[error("the server failed (SERVFAIL): its log says why")]
+    ServerFailure,
+    /// Any other code.
+    #[error("the server answers with the unexpected response code {0}")]
+    Rcode(u16),
+}
+
+impl Problem {
+    /// A word for programs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::WrongKey(_) => "wrong-key",
+            Self::WrongClock(_) => "wrong-clock",
+            Self::BadAnswer(_) => "bad-answer",
+            Self::Refused(_) => "refused",
+            Self::NotServed(_) => "not-served",
+            Self::Alias(_) => "alias",
+            Self::ServerFailure => "server-failure",
+            Self::Rcode(_) => "rcode",
+        }
+    }
+
+    /// Whether somebody has to change something first, so that hurry is of no use.
+    pub(super) fn is_lasting(&self) -> bool {
+        !matches!(self, Self::Unreachable(_) | Self::ServerFailure)
+    }
+
+    /// What the answer to an update for `name` says.
+    pub(super) fn of_update(name: &Name, answer: &Message) -> Result<(), Self> {
+        match answer.rcode {
+            Rcode::NOERROR => Ok(()),
+            Rcode::REFUSED => Err(Self::Refused(name.clone())),
+            Rcode::NOTAUTH | Rcode::NOTZONE => Err(Self::NotServed(name.clone())),
+            Rcode::SERVFAIL => Err(Self::ServerFailure),
+            Rcode(other) => Err(Self::Rcode(other)),
+        }
+    }
+}
+
+impl From<ExchangeError> for Problem {
+    fn from(error: ExchangeError) -> Self {
+        use AnswerError::{Clock, UnknownKey, WrongSecret};
+        match error {
+            ExchangeError::Signature { source, .. } => match source {
+                UnknownKey(_) | WrongSecret(_) => Self::WrongKey(source),
+                Clock { .. } => Self::WrongClock(source),
+                other => Self::BadAnswer(other.to_string()),
+            },
+            ExchangeError::Malformed { .. } => Self::BadAnswer(error.to_string()),
+            ExchangeError::Unreachable { .. } | ExchangeError::Timeout { .. } => {
+                Self::Unreachable(error.to_string())
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Sends what [`super::primary`] decides: a task for each primary.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ring::rand::{SecureRandom as _, SystemRandom};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use super::primary::{Primary, Step};
+use super::problem::Problem;
+use super::records::{Publication, Whereabouts};
+use super::status::{Status, Trying};
+use crate::exchange::{ExchangeError, exchange, exchange_signed, fresh_id};
+use crate::message::Message;
+
+/// Publishes what `wanted` has, and each change of it, at every primary, and keeps `status` true.
+/// Ends when the sender of `wanted` is gone; what was published stays.
+pub async fn run(
+    publication: Publication,
+    wanted: watch::Receiver<Option<Whereabouts>>,
+    status: watch::Sender<Status>,
+) {
+    let publication = Arc::new(publication);
+    let status = Arc::new(status);
+    let mut tasks = JoinSet::new();
+    for (index, &server) in publication.primaries.iter().enumerate() {
+        let task = Task {
+            primary: Primary::new(Arc::clone(&publication), seed()),
+            publication: Arc::clone(&publication),
+            server,
+            index,
+            status: Arc::clone(&status),
+        };
+        tasks.spawn(task.run(wanted.clone()));
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+fn seed() -> u64 {
+    let mut seed = [0; 8];
+    // Without it the hosts of a site would only keep in step.
+    let _filled = SystemRandom::new().fill(&mut seed);
+    u64::from_be_bytes(seed)
+}
+
+/// One primary.
+struct Task {
+    publication: Arc<Publication>,
+    primary: Primary,
+    server: SocketAddr,
+    /// Its place in the status.
+    index: usize,
+    status: Arc<watch::Sender<Status>>,
+}
+
+impl Task {
+    async fn run(mut self, mut wanted: watch::Receiver<Option<Whereabouts>>) {
+        loop {
+            let step = self.primary.next(Instant::now());
+            let before = self.primary.wanted().cloned();
+            let news = wanted.wait_for(|host| host.is_some() && *host != before);
+            // What is under way is given up for something newer.
+            tokio::select! {
+                host = news => match host.map(|host| host.clone()) {
+                    Ok(Some(host)) => self.primary.want(host, Instant::now()),
+                    Ok(None) => {}
+                    Err(_sender_gone) => return,
+                },
+                answer = perform(&self.publication, self.server, step) => {
+                    if let Some(answer) = answer {
+                        self.take(answer);
+                    }
+                }
+            }
+            self.tell();
+        }
+    }
+
+    fn take(&mut self, answer: Result<Message, Problem>) {
+        let before = self
+            .primary
+            .trying()
+            .and_then(|trying| trying.problem.clone());
+        let was_trying = self.primary.trying().is_some();
+        self.primary.answered(answer, Instant::now());
+        let (name, server) = (&self.publication.name, self.server);
+        match self.primary.trying() {
+            None if was_trying => info!(%name, %server, "published"),
+            Some(Trying {
+                problem: Some(problem),
+                ..
+            }) if before.as_ref() != Some(problem) => {
+                warn!(%name, %server, "not published yet: {problem}");
+            }
+            _ => {}
+        }
+    }
+
+    /// Brings the status up to date.
+    fn tell(&self) {
+        self.status.send_modify(|status| {
+            if let Some(own) = status.primaries.get_mut(self.index) {
+                own.zone = self.primary.zone().cloned();
+                own.confirmed = self.primary.confirmed().cloned();
+                own.trying = self.primary.trying().cloned();
+            }
+        });
+    }
+}
+
+/// Does a step. The answer, unless it was to wait.
+async fn perform(
+    publication: &Publication,
+    server: SocketAddr,
+    step: Step,
+) -> Option<Result<Message, Problem>> {
+    let answer = match step {
+        Step::Query(query, patience) => query_once(server, query, patience).await,
+        Step::Update(update, patience) => {
+            exchange_signed(server, &update, &publication.key, patience).await
+        }
+        Step::Wait(Some(until)) => {
+            tokio::time::sleep_until(until.into()).await;
+            return None;
+        }
+        Step::Wait(None) => std::future::pending().await,
+    };
+    Some(answer.map_err(Problem::from))
+}
+
+async fn query_once(
+    server: SocketAddr,
+    query: Message,
+    patience: Duration,
+) -> Result<Message, ExchangeError> {
+    let query = Message {
+        id: fresh_id(),
+        ..query
+    };
+    let wire = query.to_wire(usize::from(u16::MAX));
+    let answer = exchange(server, &wire, patience).await?;
+    Message::from_wire(&answer).map_err(|source| ExchangeError::Malformed { server, source })
+}
