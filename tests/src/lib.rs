@@ -4,6 +4,7 @@
 pub mod bench;
 pub mod cpu;
 pub mod crowd;
+pub mod dns;
 pub mod inject;
 pub mod judge;
 pub mod load;

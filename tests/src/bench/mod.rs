@@ -1,11 +1,12 @@
 //! The measurements of `cargo xtask bench`: one function for each line of the table.
 //!
-//! Ratios are medians of interleaved pairs: each pair measures ILNP and plain IPv6 right after each
-//! other, between the same two hosts, with both ends on the same processors.
+//! Ratios are medians of interleaved pairs: each pair measures ILNP and plain IPv6, or `ilnp-dnsd`
+//! and BIND, right after each other, with both ends on the same processors.
 
 mod idle;
 mod many;
 mod moves;
+mod names;
 mod pair;
 pub mod report;
 mod throughput;
@@ -26,6 +27,11 @@ pub const LINES: &[(&str, Measure)] = &[
     ("loss", moves::loss),
     ("crowd", many::crowd),
     ("idle", idle::idle),
+    ("names-positive", names::positive),
+    ("names-nxdomain", names::negative),
+    ("names-updates", names::updates),
+    ("names-visible", names::visible),
+    ("names-readers", names::readers),
 ];
 
 /// How many pairs a ratio is the median of.

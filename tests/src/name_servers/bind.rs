@@ -50,7 +50,7 @@ fn options(setup: &Setup<'_>, directory: &Path) -> String {
     format!(
         "options {{\n  directory \"{}\";\n  {listen}\n  port {port};\n  \
          pid-file none; lock-file none; session-keyfile none;\n  \
-         recursion {recursion}; dnssec-validation no; allow-query {{ any; }};\n  \
+         update-quota 1000; recursion {recursion}; dnssec-validation no; allow-query {{ any; }};\n  \
          notify-delay 0; serial-query-rate 1000; notify-rate 1000; startup-notify-rate 1000;\n}};\n\
          controls {{ }};\n",
         directory.display()
