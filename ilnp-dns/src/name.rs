@@ -266,7 +266,7 @@ fn push_label(wire: &mut Vec<u8>, label: &mut Vec<u8>, text: &str) -> Result<(),
 }
 
 /// What stands behind a backslash: a character, or three decimal digits.
-fn unescape(octets: &mut impl Iterator<Item = u8>) -> Option<u8> {
+pub(crate) fn unescape(octets: &mut impl Iterator<Item = u8>) -> Option<u8> {
     let first = octets.next()?;
     if !first.is_ascii_digit() {
         return Some(first);

@@ -73,6 +73,19 @@ impl Class {
     pub const ANY: Self = Self(255);
 }
 
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => f.write_str("IN"),
+            3 => f.write_str("CH"),
+            4 => f.write_str("HS"),
+            254 => f.write_str("NONE"),
+            255 => f.write_str("ANY"),
+            other => write!(f, "CLASS{other}"),
+        }
+    }
+}
+
 /// A resource record. Its RDATA is as on the wire, with names in it uncompressed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {

@@ -3,5 +3,7 @@
 //! Nothing of hickory leaves it: the rest of the crate sees [`crate::message::Message`] and octets.
 
 mod codec;
+#[cfg(feature = "server")]
+pub(crate) mod text;
 
 pub(crate) use codec::last_additional;

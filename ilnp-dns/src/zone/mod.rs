@@ -7,11 +7,13 @@
 //! |---|---|
 //! | [`look_up`] | answers questions, additional data (RFC 6742) and made-up AAAA records among them |
 //! | [`update`] | checks and applies dynamic updates (RFC 2136) for those whom [`grant`] allows it |
+//! | [`file`] | reads and writes master files (RFC 1035 §5) |
 //! | [`change`] | what an update did, for the journal and for incremental transfers |
 
 pub mod change;
 mod draft;
 mod fields;
+pub mod file;
 pub mod grant;
 pub mod look_up;
 mod node;
@@ -64,13 +66,7 @@ impl Zone {
         class: Class,
         records: impl IntoIterator<Item = Record>,
     ) -> Result<Self, ZoneError> {
-        let mut zone = Self {
-            nodes: Trie::new(),
-            hasher: RandomState::new(),
-            class,
-            origin,
-        };
-        zone.node_mut(&zone.origin.clone());
+        let mut zone = Self::empty(origin, class);
         for record in records {
             zone.load(record)?;
         }
@@ -117,6 +113,18 @@ impl Zone {
         });
         let others = others.flat_map(|(name, set)| set.records(name, self.class));
         [self.soa()].into_iter().chain(others)
+    }
+
+    /// A zone to be, without the records that it must have.
+    fn empty(origin: Name, class: Class) -> Self {
+        let mut zone = Self {
+            nodes: Trie::new(),
+            hasher: RandomState::new(),
+            class,
+            origin: origin.clone(),
+        };
+        zone.node_mut(&origin);
+        zone
     }
 
     fn check_apex(&self) -> Result<(), ZoneError> {
