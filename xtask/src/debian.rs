@@ -56,6 +56,16 @@ pub(crate) const NAMES: &[Need] = &[
     need("util-linux", "taskset"),
 ];
 
+/// For the tests: the resolvers of programs, and what systemd-resolved runs on (see `unpacked.rs`).
+pub(crate) const RESOLVERS: &[Need] = &[
+    need("busybox-static", "busybox"),
+    need("dbus-daemon", "dbus-daemon"),
+    need("dbus-system-bus-common", "/usr/share/dbus-1/system.conf"),
+    need("libsystemd-shared", "/usr/share/doc/libsystemd-shared"),
+    need("musl-tools", "musl-gcc"),
+    need("python3-minimal", "python3"),
+];
+
 /// For building the BPF object.
 pub(crate) const BPF: &[Need] = &[
     need("clang-14", "clang-14"),

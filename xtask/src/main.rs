@@ -6,6 +6,7 @@
 mod bpf;
 mod debian;
 mod step;
+mod unpacked;
 
 use std::process::ExitCode;
 
@@ -53,7 +54,7 @@ impl Command {
         match self {
             Self::Demo | Self::Bench { .. } => &[debian::LAB, debian::NAMES],
             Self::Bpf { .. } => &[debian::BPF],
-            Self::Test { .. } => &[debian::LAB, debian::NAMES, debian::JUDGE],
+            Self::Test { .. } => &[debian::LAB, debian::NAMES, debian::JUDGE, debian::RESOLVERS],
         }
     }
 
@@ -64,6 +65,7 @@ impl Command {
                 step::run(step::program(Profile::Dev, "ilnp-lab").arg("demo"))
             }
             Self::Test { filter } => {
+                unpacked::unpack_missing()?;
                 step::build(Profile::Dev)?;
                 let test = ["test", "--workspace"];
                 step::run(step::cargo().args(test).arg("--doc").args(&filter))?;

@@ -76,6 +76,7 @@ pub(crate) fn workspace() -> &'static Path {
     manifest.parent().unwrap_or(manifest)
 }
 
-fn target_directory() -> PathBuf {
+/// Where cargo puts what it builds.
+pub(crate) fn target_directory() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
 }
