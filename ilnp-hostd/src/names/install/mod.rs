@@ -99,8 +99,9 @@ impl Installation {
             let server = plan::server(&self.settings.listen, way)?;
             let steps = self.plan(way, server, &observed)?;
             if !steps.is_empty() {
-                self.count_rewrite(way, now)?;
+                self.check_contest(way, now)?;
                 self.take(&steps)?;
+                self.rewritten.push_back(now);
                 observed = self.observe()?;
                 if !plan::is_done(way, server, &observed) {
                     return Err(no_effect(way, server, &observed));
@@ -177,18 +178,14 @@ impl Installation {
     }
 
     /// Two programs that both insist would write the file for ever.
-    fn count_rewrite(&mut self, way: Way, now: Instant) -> Result<(), InstallError> {
-        if way != Way::ResolvConf {
-            return Ok(());
-        }
+    fn check_contest(&mut self, way: Way, now: Instant) -> Result<(), InstallError> {
         let old = |at: &Instant| now.saturating_duration_since(*at) > WHILE_CONTESTED;
         while self.rewritten.front().is_some_and(old) {
             self.rewritten.pop_front();
         }
-        if self.rewritten.len() >= REWRITES {
+        if way == Way::ResolvConf && self.rewritten.len() >= REWRITES {
             return Err(InstallError::Contested);
         }
-        self.rewritten.push_back(now);
         Ok(())
     }
 }

@@ -202,6 +202,12 @@ fn resolvconf() -> Result<Resolvconf, InstallError> {
     Ok(found)
 }
 
+/// Whether resolvconf has our contribution.
+pub(super) fn has_our_record() -> bool {
+    let path = |directory| Path::new(directory).join(OUR_RECORD);
+    RECORDS.iter().any(|directory| path(directory).exists())
+}
+
 /// The octets of a file; `None` when there is none.
 fn read(path: &Path) -> Result<Option<Vec<u8>>, InstallError> {
     let unreadable = |source| InstallError::file("read", path, source);

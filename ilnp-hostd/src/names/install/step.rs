@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::error::InstallError;
-use super::observe::RESOLV_CONF;
+use super::observe::{self, RESOLV_CONF};
 use super::plan::Step;
 use super::program;
 use super::record::{self, Original};
@@ -26,13 +26,17 @@ pub(super) fn take(step: &Step, record: &Path) -> Result<(), InstallError> {
             }
             Ok(())
         }
-        Step::Resolvconf(words, input) => program::run_resolvconf(words, input),
+        Step::Resolvconf(words, input) => resolvconf(words, input),
     }
 }
 
 /// Removes the new file that a crash left beside `/etc/resolv.conf`.
 pub(super) fn sweep() -> Result<(), InstallError> {
     let new = durable::beside(Path::new(RESOLV_CONF));
+    // On a read-only file system, even removing nothing fails.
+    if fs::symlink_metadata(&new).is_err() {
+        return Ok(());
+    }
     match fs::remove_file(&new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(InstallError::file("remove", &new, error))
@@ -44,6 +48,19 @@ pub(super) fn sweep() -> Result<(), InstallError> {
 fn resolvectl(words: &[String]) -> Result<(), InstallError> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     program::resolvectl(&words).map(drop)
+}
+
+/// resolvconf fails when one of its hooks does, a name server's that does not run for example,
+/// after it has done what it was told.
+fn resolvconf(words: &[&str], input: &str) -> Result<(), InstallError> {
+    match program::run_resolvconf(words, input) {
+        Err(error) if observe::has_our_record() == input.is_empty() => Err(error),
+        Err(error) => {
+            tracing::debug!(%error, "resolvconf did what it was told all the same");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
 }
 
 fn put(path: &Path, what: &Original) -> io::Result<()> {
