@@ -27,7 +27,7 @@ fn rdata(rtype: RecordType, text: &str) -> Bytes {
         RecordType::NID => text.parse::<Nid>().unwrap().to_wire(),
         RecordType::L64 => text.parse::<L64>().unwrap().to_wire(),
         RecordType::L32 => text.parse::<L32>().unwrap().to_wire(),
-        RecordType::LP => text.parse::<Lp>().unwrap().to_wire(),
+        RecordType::LP | RecordType::MX => text.parse::<Lp>().unwrap().to_wire(),
         RecordType::TXT | RecordType::DS => {
             [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat()
         }

@@ -34,11 +34,17 @@ impl Zone {
         let mut name = Cow::Borrowed(&question.name);
         for _ in 0..MAX_ALIASES {
             match self.answer(&mut found, name, question.rtype, extras) {
-                Some(alias) if alias.is_within(&self.origin) => name = Cow::Owned(alias),
+                Some(alias) if self.is_new(&alias, &found) => name = Cow::Owned(alias),
                 _ => break,
             }
         }
         found
+    }
+
+    /// Whether an alias leads to a name of this zone that was not answered for yet.
+    fn is_new(&self, alias: &Name, found: &Found<'_>) -> bool {
+        let seen = found.answers.iter().any(|view| *view.owner == *alias);
+        alias.is_within(&self.origin) && !seen
     }
 
     /// Answers for one name; gives the next name where this one is an alias.
