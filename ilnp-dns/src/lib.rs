@@ -21,6 +21,7 @@ pub mod message;
 pub mod mistake;
 pub mod name;
 pub mod publish;
+mod raw;
 pub mod rdata;
 pub mod record;
 pub mod resolve;

@@ -91,6 +91,34 @@ pub async fn exchange(
     both(server, limit, || (request.to_vec(), anything)).await
 }
 
+/// How a request travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Udp,
+    Tcp,
+}
+
+/// Passes a request on over one transport with a fresh identifier, and gives the octets of the
+/// answer with the identifier that the request had. Waits however long it takes.
+///
+/// # Errors
+/// When the server or the way to it refuses.
+pub(crate) async fn pass_on(
+    server: SocketAddr,
+    request: &[u8],
+    transport: Transport,
+) -> io::Result<Vec<u8>> {
+    let id = fresh_id().to_be_bytes();
+    let renamed = [&id, request.get(2..).unwrap_or_default()].concat();
+    let (anything, mut none) = (|_answer: &[u8]| Ok(()), None);
+    let mut answer = match transport {
+        Transport::Udp => over_udp(server, &renamed, anything, &mut none).await?,
+        Transport::Tcp => over_tcp(server, &renamed, anything, &mut none).await?,
+    };
+    answer[..2].copy_from_slice(&request[..2]);
+    Ok(answer)
+}
+
 /// Sends a request with a fresh identifier and a fresh signature, and gives the answer, whose
 /// signature is right.
 ///

@@ -60,6 +60,13 @@ impl Records {
         self.unanswered.is_empty() && self.found().is_none()
     }
 
+    /// Whether not one question about ILNP was answered.
+    pub(super) fn answered_nothing(&self) -> bool {
+        let ilnp = |rtype| matches!(rtype, RecordType::NID | RecordType::L64 | RecordType::LP);
+        let silent = self.unanswered.iter().filter(|(_, rtype)| ilnp(*rtype));
+        silent.count() >= 3
+    }
+
     /// The name's own Locators, then those of each LP record (T42). Each Locator stands where it
     /// came first.
     fn locators(&self) -> Vec<FoundLocator> {
