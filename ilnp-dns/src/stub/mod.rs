@@ -6,13 +6,19 @@
 //! passes through octet by octet.
 
 mod correspondents;
+mod listen;
+mod responder;
+mod synthesis;
 
 use core::net::SocketAddr;
 use std::io;
 use std::sync::Arc;
 
 use ilnp_core::id::HandlePrefix;
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::task::JoinSet;
 
+use self::responder::Responder;
 use crate::resolve::Resolver;
 
 pub use correspondents::{Correspondents, Known, Learnt};
@@ -43,17 +49,18 @@ pub enum Ipv4 {
 #[derive(Debug)]
 pub struct Stub {
     config: Config,
+    sockets: Vec<(UdpSocket, TcpListener)>,
 }
 
 /// An address that the stub resolver cannot listen on.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot listen on {address} ({transport}) for DNS queries; is another resolver running there?"
+    "cannot listen on {address} ({transport}) for DNS queries; does another resolver run there?"
 )]
 pub struct BindError {
     /// Which.
     pub address: SocketAddr,
-    /// `udp` or `tcp`.
+    /// `UDP` or `TCP`.
     pub transport: &'static str,
     /// Why.
     #[source]
@@ -61,22 +68,47 @@ pub struct BindError {
 }
 
 impl Stub {
-    /// Listens.
+    /// Listens: requests that come before [`run`](Self::run) wait in the kernel.
     ///
     /// # Errors
     /// [`BindError`] when one of the addresses cannot be used.
     pub async fn bind(config: Config) -> Result<Self, BindError> {
-        Ok(Self { config })
+        let mut sockets = Vec::new();
+        for &address in &config.listen {
+            let error = |transport| {
+                move |source| BindError {
+                    address,
+                    transport,
+                    source,
+                }
+            };
+            let tcp = TcpListener::bind(address).await.map_err(error("TCP"))?;
+            // The same port where the kernel chooses it.
+            let bound = tcp.local_addr().map_err(error("TCP"))?;
+            let udp = UdpSocket::bind(bound).await.map_err(error("UDP"))?;
+            sockets.push((udp, tcp));
+        }
+        Ok(Self { config, sockets })
     }
 
     /// Where it listens: with the port that the kernel chose where the configuration says 0.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.config.listen.clone()
+        let address = |(udp, _tcp): &(UdpSocket, TcpListener)| udp.local_addr().ok();
+        self.sockets.iter().filter_map(address).collect()
     }
 
     /// Answers queries until the future is dropped.
     pub async fn run<C: Correspondents>(self, resolver: Resolver, correspondents: Arc<C>) {
-        let _ = (resolver, correspondents);
-        core::future::pending().await
+        let responder = Arc::new(Responder {
+            config: self.config,
+            resolver,
+            correspondents,
+        });
+        let mut listeners = JoinSet::new();
+        for (udp, tcp) in self.sockets {
+            listeners.spawn(listen::udp(udp, Arc::clone(&responder)));
+            listeners.spawn(listen::tcp(tcp, Arc::clone(&responder)));
+        }
+        listeners.join_all().await;
     }
 }
