@@ -10,6 +10,7 @@
 //! | [`publish`] | keeping a host's records true at its primary servers |
 //! | [`rdata`] | the NID, L32, L64 and LP records: wire and presentation formats |
 //! | [`resolve`] | from a name to an identifier and Locators |
+//! | `server` | the authoritative server (feature `server`) |
 //! | [`stub`] | the stub resolver that this host's applications ask |
 //! | `zone` | the data of a zone: look-ups and updates (feature `server`) |
 #![forbid(unsafe_code)]
@@ -25,6 +26,8 @@ mod raw;
 pub mod rdata;
 pub mod record;
 pub mod resolve;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod stub;
 pub mod tsig;
 #[cfg(feature = "server")]
