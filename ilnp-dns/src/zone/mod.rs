@@ -100,6 +100,14 @@ impl Zone {
         record.expect("from_records() refuses a zone without it, and no update removes it")
     }
 
+    /// Its records of one name and type.
+    pub fn records_of(&self, name: &Name, rtype: RecordType) -> impl Iterator<Item = Record> {
+        let node = self.node(name);
+        let set = node.and_then(|node| Some((node, node.sets.get(rtype)?)));
+        set.into_iter()
+            .flat_map(|(node, set)| set.records(&node.name, self.class))
+    }
+
     /// How many names it has, those without records above others among them.
     pub fn names(&self) -> usize {
         self.nodes.len()

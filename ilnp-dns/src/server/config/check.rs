@@ -2,22 +2,32 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toml::Spanned;
 
 use super::file::{File, GrantTable, ZoneTable};
-use super::{Config, GrantConfig, ZoneConfig};
+use super::{Config, ZoneConfig};
+use crate::key::{KeyFileError, TsigKey};
 use crate::mistake::{Mistake, Position};
 use crate::name::Name;
 use crate::record::RecordType;
+use crate::zone::Grant;
 
 /// Checks every value of `file`, which was read from `text` in `directory`.
-pub(super) fn check(text: &str, directory: &Path, file: &File) -> Result<Config, Vec<Mistake>> {
+pub(super) fn check(
+    text: &str,
+    directory: &Path,
+    file: &File,
+    read_key: impl Fn(&Path) -> Result<TsigKey, KeyFileError>,
+) -> Result<Config, Vec<Mistake>> {
     let mut checker = Checker {
         text,
         directory,
+        keys: Vec::new(),
         mistakes: Vec::new(),
     };
+    checker.read_keys(&file.key_files, read_key);
     let config = checker.config(file);
     let mut mistakes = checker.mistakes;
     mistakes.sort_by_key(|mistake| mistake.position);
@@ -32,6 +42,7 @@ pub(super) fn check(text: &str, directory: &Path, file: &File) -> Result<Config,
 struct Checker<'a> {
     text: &'a str,
     directory: &'a Path,
+    keys: Vec<Arc<TsigKey>>,
     mistakes: Vec<Mistake>,
 }
 
@@ -53,10 +64,34 @@ impl Checker<'_> {
         Config {
             listen: self.listen(file.listen.as_ref()),
             state_dir: state_dir.unwrap_or_else(|| "/var/lib/ilnp-dnsd".into()),
-            key_files: file.key_files.iter().map(|file| self.path(file)).collect(),
+            keys: self.keys.clone(),
             aaaa_additional: file.aaaa_additional.unwrap_or(true),
             zones,
         }
+    }
+
+    fn read_keys(
+        &mut self,
+        files: &[Spanned<String>],
+        read: impl Fn(&Path) -> Result<TsigKey, KeyFileError>,
+    ) {
+        for value in files {
+            let path = self.path(value);
+            match read(&path) {
+                Err(error) => self.refuse(value, chain(&error)),
+                Ok(key) if self.has_key(key.name()) => {
+                    self.refuse(
+                        value,
+                        format!("found the key {} twice, expected it once", key.name()),
+                    );
+                }
+                Ok(key) => self.keys.push(Arc::new(key)),
+            }
+        }
+    }
+
+    fn has_key(&self, name: &Name) -> bool {
+        self.keys.iter().any(|key| key.name() == name)
     }
 
     fn zone(&mut self, table: &ZoneTable) -> ZoneConfig {
@@ -64,7 +99,7 @@ impl Checker<'_> {
         ZoneConfig {
             file: self.path(&table.file),
             notify: self.addresses(&table.notify),
-            transfer_key: table.transfer_key.as_ref().map(|key| self.name(key)),
+            transfer_key: table.transfer_key.as_ref().map(|key| self.key(key)),
             grants: table
                 .grant
                 .iter()
@@ -74,7 +109,7 @@ impl Checker<'_> {
         }
     }
 
-    fn grant(&mut self, table: &GrantTable, zone: &Name) -> GrantConfig {
+    fn grant(&mut self, table: &GrantTable, zone: &Name) -> Grant {
         let name = self.name(&table.name);
         if !name.is_within(zone) {
             self.refuse(
@@ -89,8 +124,8 @@ impl Checker<'_> {
                     .to_owned(),
             );
         }
-        GrantConfig {
-            key: self.name(&table.key),
+        Grant {
+            key: self.key(&table.key),
             name,
             types: table
                 .types
@@ -148,6 +183,19 @@ impl Checker<'_> {
         })
     }
 
+    /// The name of a key that is in one of the key files.
+    fn key(&mut self, value: &Spanned<String>) -> Name {
+        let name = self.name(value);
+        // One mistake is told once: the file of this key may be the one that cannot be read.
+        if !self.has_key(&name) && self.mistakes.is_empty() {
+            self.refuse(
+                value,
+                format!("found {name}, expected a key of one of the key-files"),
+            );
+        }
+        name
+    }
+
     fn record_type(&mut self, value: &Spanned<String>) -> RecordType {
         RecordType::from_mnemonic(value.get_ref()).unwrap_or_else(|| {
             self.refuse(
@@ -175,4 +223,10 @@ impl Checker<'_> {
             message,
         });
     }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -10,12 +10,14 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize as _;
 
+use crate::key::{KeyFileError, TsigKey};
 use crate::mistake::{FileError, Mistake};
 use crate::name::Name;
-use crate::record::RecordType;
+use crate::zone::Grant;
 
 /// Where the server looks for its configuration when it is not told.
 pub const DEFAULT_PATH: &str = "/etc/ilnp/dnsd.toml";
@@ -24,14 +26,14 @@ pub const DEFAULT_PATH: &str = "/etc/ilnp/dnsd.toml";
 const MAX_OCTETS: u64 = 1 << 20;
 
 /// Everything that an operator can set, with the defaults filled in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Config {
     /// Where queries, updates and transfers are answered, by UDP and TCP.
     pub listen: Vec<SocketAddr>,
     /// Where the zones are kept.
     pub state_dir: PathBuf,
-    /// The files of the TSIG keys.
-    pub key_files: Vec<PathBuf>,
+    /// The TSIG keys.
+    pub keys: Vec<Arc<TsigKey>>,
     /// Whether answers to AAAA queries carry NID, L64, L32 and LP records as additional data.
     pub aaaa_additional: bool,
     /// The zones that are served.
@@ -39,7 +41,7 @@ pub struct Config {
 }
 
 /// A zone that is served.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ZoneConfig {
     /// Its origin.
     pub name: Name,
@@ -50,39 +52,35 @@ pub struct ZoneConfig {
     /// The key that may transfer it; without one nobody may. It signs the NOTIFY messages too.
     pub transfer_key: Option<Name>,
     /// Who may change what.
-    pub grants: Vec<GrantConfig>,
-}
-
-/// Leave to change records of some types at a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GrantConfig {
-    /// The key that a change is signed with.
-    pub key: Name,
-    /// The owner, or `*.` and a name for every owner below that name.
-    pub name: Name,
-    /// The types.
-    pub types: Vec<RecordType>,
+    pub grants: Vec<Grant>,
 }
 
 impl Config {
-    /// Reads and checks the file at `path`. Paths in it are relative to its directory.
+    /// Reads and checks the file at `path` and the keys that it names. Paths in it are relative to
+    /// its directory.
     ///
     /// # Errors
     /// [`FileError`], with every mistake that was found and where it stands.
     pub fn load(path: &Path) -> Result<Self, FileError> {
-        let directory = path.parent().unwrap_or(Path::new(""));
-        FileError::load(path, MAX_OCTETS, |octets| Self::parse(octets, directory))
+        let directory = path.parent().unwrap_or_else(|| Path::new(""));
+        FileError::load(path, MAX_OCTETS, |octets| {
+            Self::parse(octets, directory, TsigKey::read)
+        })
     }
 
-    /// Reads and checks the octets of a configuration file that lies in `directory`.
+    /// Checks the octets of a configuration file that lies in `directory`.
     ///
     /// # Errors
     /// Every mistake that was found, in the order of the file.
-    pub fn parse(octets: &[u8], directory: &Path) -> Result<Self, Vec<Mistake>> {
+    pub fn parse(
+        octets: &[u8],
+        directory: &Path,
+        read_key: impl Fn(&Path) -> Result<TsigKey, KeyFileError>,
+    ) -> Result<Self, Vec<Mistake>> {
         let text = Mistake::unless_text(octets).map_err(|mistake| vec![mistake])?;
         let file = toml::de::Deserializer::parse(text)
             .and_then(file::File::deserialize)
             .map_err(|error| vec![Mistake::in_toml(text, error.message(), error.span())])?;
-        check::check(text, directory, &file)
+        check::check(text, directory, &file, read_key)
     }
 }

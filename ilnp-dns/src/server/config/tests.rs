@@ -1,11 +1,29 @@
 use std::path::Path;
 
-use super::Config;
+use zeroize::Zeroizing;
+
+use super::{Config, Mistake};
+use crate::key::{Algorithm, KeyFileError, TsigKey};
+
+/// A key that is called as its file.
+fn key(path: &Path) -> Result<TsigKey, KeyFileError> {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap();
+    let name = format!("{stem}-key.").parse().unwrap();
+    Ok(TsigKey::new(
+        name,
+        Algorithm::HmacSha256,
+        Zeroizing::new(vec![7; 32]),
+    ))
+}
+
+fn parse(text: &[u8]) -> Result<Config, Vec<Mistake>> {
+    Config::parse(text, Path::new("/etc/ilnp"), key)
+}
 
 /// What `text` is told, a line for each mistake.
 fn mistakes(text: &str) -> Vec<String> {
-    let mistakes = Config::parse(text.as_bytes(), Path::new("/etc/ilnp")).unwrap_err();
-    let line = |mistake: &super::Mistake| {
+    let mistakes = parse(text.as_bytes()).unwrap_err();
+    let line = |mistake: &Mistake| {
         let position = mistake.position;
         format!("{}:{}: {}", position.line, position.column, mistake.message)
     };
@@ -15,18 +33,18 @@ fn mistakes(text: &str) -> Vec<String> {
 #[test]
 fn the_example_is_read() {
     let example = include_bytes!("../../../dnsd.toml");
-    let config = Config::parse(example, Path::new("/etc/ilnp")).unwrap();
+    let config = parse(example).unwrap();
     assert_eq!(config.listen, ["[::]:53".parse().unwrap()]);
-    assert_eq!(config.key_files[0], Path::new("/etc/ilnp/vm1.key"));
     let zone = &config.zones[0];
     assert_eq!(zone.name.to_string(), "example.org.");
+    assert_eq!(zone.file, Path::new("/etc/ilnp/example.org.zone"));
     assert_eq!(zone.grants[0].key.to_string(), "vm1-key.");
     assert!(config.aaaa_additional);
 }
 
 #[test]
 fn nothing_is_a_configuration_too() {
-    let config = Config::parse(b"", Path::new("")).unwrap();
+    let config = parse(b"").unwrap();
     assert_eq!(config.listen, ["[::]:53".parse().unwrap()]);
     assert_eq!(config.state_dir, Path::new("/var/lib/ilnp-dnsd"));
 }
@@ -67,6 +85,23 @@ types = []
 }
 
 #[test]
+fn keys_are_known_and_given_once() {
+    let zone = "[[zone]]\nname = \"a\"\nfile = \"a\"\ntransfer-key = \"b-key\"\n";
+    assert_eq!(
+        mistakes(zone),
+        ["4:16: found b-key., expected a key of one of the key-files"]
+    );
+    assert!(parse(format!("key-files = [\"b.key\"]\n{zone}").as_bytes()).is_ok());
+    assert_eq!(
+        mistakes("key-files = [\"b.key\", \"b.key\"]\n"),
+        ["1:23: found the key b-key. twice, expected it once"]
+    );
+    let missing = Path::new("/nowhere");
+    let mistakes = Config::parse(b"key-files = [\"b.key\"]", missing, TsigKey::read).unwrap_err();
+    assert!(mistakes[0].message.contains("/nowhere/b.key"));
+}
+
+#[test]
 fn zones_are_given_once() {
     let zone = "[[zone]]\nname = \"a.example\"\nfile = \"a\"\n";
     assert_eq!(
@@ -83,7 +118,7 @@ fn syntax_and_keys_are_checked() {
     );
     assert!(mistakes("speed = 1\n")[0].starts_with("1:1: unknown key `speed`"));
     assert_eq!(
-        Config::parse(b"# \xff", Path::new("")).unwrap_err()[0].message,
+        parse(b"# \xff").unwrap_err()[0].message,
         "found an octet that is not UTF-8, expected text"
     );
 }

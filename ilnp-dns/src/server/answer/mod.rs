@@ -1,0 +1,124 @@
+//! From the octets of a request to what is to be done about it.
+//!
+//! Queries are answered at once, on the thread that received them. Updates wait for the disk and
+//! transfers for their reader: they are handed back.
+
+mod query;
+mod responder;
+mod transfer;
+mod update;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::zones::Serving;
+use crate::exchange::unix_now;
+use crate::key::TsigKey;
+use crate::message::{Message, MessageError, Opcode, Rcode};
+use crate::record::{Class, RecordType};
+use crate::tsig::{self, ResponseSigner};
+pub(super) use responder::Responder;
+pub(super) use transfer::Transfer;
+pub(super) use update::Update;
+
+/// How a request came, and so how large its answer may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transport {
+    Udp,
+    Tcp,
+}
+
+/// What is to be done about a request.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// Send this.
+    Reply(Vec<u8>),
+    /// Send nothing.
+    Silence,
+    /// Do this update, then answer.
+    Update(Box<Update>),
+    /// Send these messages.
+    Transfer(Box<Transfer>),
+}
+
+/// Judges requests.
+#[derive(Debug)]
+pub(super) struct Answerer {
+    pub(super) serving: ArcSwap<Serving>,
+}
+
+impl Answerer {
+    /// Says what is to be done about a request.
+    pub(super) fn judge(&self, wire: &[u8], transport: Transport) -> Verdict {
+        let request = match Message::from_wire(wire) {
+            // Answers are not answered, or two servers could keep each other busy.
+            Ok(request) if request.response => return Verdict::Silence,
+            Ok(request) => request,
+            Err(MessageError::Header(_)) => return Verdict::Silence,
+            Err(_) => return refuse_unreadable(wire),
+        };
+        let serving = self.serving.load();
+        let mut responder = Responder::new(&request, transport);
+        let find = |name: &_| serving.keys.get(name).map(Arc::clone);
+        let signer = match tsig::verify_request(wire, find, unix_now()) {
+            Ok(signer) => signer,
+            Err(refused) => {
+                tracing::info!(%refused, "refused a request");
+                let mut reply = responder.reply(refused.rcode());
+                refused.attach(&mut reply);
+                return Verdict::Reply(reply);
+            }
+        };
+        let key = signer.as_ref().map(ResponseSigner::key).map(Arc::clone);
+        responder.signer = signer;
+        if request.edns.as_ref().is_some_and(|edns| edns.version != 0) {
+            return Verdict::Reply(responder.reply(Rcode::BADVERS));
+        }
+        match request.opcode {
+            Opcode::QUERY => query(&serving, &request, key.as_deref(), responder, transport),
+            Opcode::UPDATE => update::accept(&serving, request, key.as_deref(), responder),
+            _ => Verdict::Reply(responder.reply(Rcode::NOTIMP)),
+        }
+    }
+}
+
+/// Answers a query, or begins a transfer.
+fn query(
+    serving: &Serving,
+    request: &Message,
+    key: Option<&TsigKey>,
+    mut responder: Responder,
+    transport: Transport,
+) -> Verdict {
+    let [question] = &*request.questions else {
+        return Verdict::Reply(responder.reply(Rcode::FORMERR));
+    };
+    if question.class != Class::IN {
+        return Verdict::Reply(responder.reply(Rcode::REFUSED));
+    }
+    match question.rtype {
+        RecordType::AXFR | RecordType::IXFR => {
+            transfer::accept(serving, request, key, responder, transport)
+        }
+        _ => {
+            query::answer(serving, question, &mut responder.response);
+            Verdict::Reply(responder.finish())
+        }
+    }
+}
+
+/// FORMERR for a message of which nothing but the header can be believed.
+fn refuse_unreadable(wire: &[u8]) -> Verdict {
+    let Some(&[id_high, id_low, flags, ..]) = wire.first_chunk::<12>() else {
+        return Verdict::Silence;
+    };
+    if flags & 0x80 != 0 {
+        return Verdict::Silence;
+    }
+    let id = u16::from_be_bytes([id_high, id_low]);
+    let mut response = Message::request(id, Opcode(flags >> 3 & 0xf));
+    response.response = true;
+    response.rcode = Rcode::FORMERR;
+    Verdict::Reply(response.to_wire(12))
+}

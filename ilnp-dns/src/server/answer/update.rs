@@ -1,0 +1,44 @@
+//! Updates (RFC 2136): what can be said before the zone is looked at.
+
+use std::sync::Arc;
+
+use super::{Responder, Verdict};
+use crate::key::TsigKey;
+use crate::message::{Message, Rcode};
+use crate::name::Name;
+use crate::server::zones::{Served, Serving};
+
+/// An update that the writer is to do.
+#[derive(Debug)]
+pub(crate) struct Update {
+    /// The zone that it is for.
+    pub(crate) zone: Arc<Served>,
+    /// The request.
+    pub(crate) message: Message,
+    /// The key whose signature was checked.
+    pub(crate) key: Option<Name>,
+    /// Answers it.
+    pub(crate) responder: Responder,
+}
+
+/// Hands on an update for a zone that is served here.
+pub(super) fn accept(
+    serving: &Serving,
+    message: Message,
+    key: Option<&TsigKey>,
+    mut responder: Responder,
+) -> Verdict {
+    let [zone] = &*message.questions else {
+        return Verdict::Reply(responder.reply(Rcode::FORMERR));
+    };
+    // RFC 2136 §3.1.2: the zone itself, not one above.
+    let Some(served) = serving.zones.get(&zone.name) else {
+        return Verdict::Reply(responder.reply(Rcode::NOTAUTH));
+    };
+    Verdict::Update(Box::new(Update {
+        zone: Arc::clone(served),
+        message,
+        key: key.map(|key| key.name().clone()),
+        responder,
+    }))
+}

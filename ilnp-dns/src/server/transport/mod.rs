@@ -1,0 +1,4 @@
+//! Datagrams and connections.
+
+pub(super) mod tcp;
+pub(super) mod udp;

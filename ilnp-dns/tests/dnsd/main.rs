@@ -1,0 +1,10 @@
+//! The name server as a process: what it promises to those who run it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on says where, and shows the log"
+)]
+
+mod reload;
+mod updates;
+mod world;
