@@ -67,7 +67,7 @@ fn unknown_keys() {
         "1:1",
         &["unknown key `nonce-bit`", "`nonce-bits`"],
     );
-    one("[dns]\nname = \"vm1\"\n", "1:2", &["unknown key `dns`"]);
+    one("[dsn]\nname = \"vm1\"\n", "1:2", &["unknown key `dsn`"]);
     one(
         "[[correspondent]]\nname = \"a\"\nnid = \"2:1:1:1\"\nlocator = []\n",
         "4:1",

@@ -63,6 +63,8 @@ impl Checker<'_> {
             pin_dir: self.path(file.pin_dir.as_ref(), "/sys/fs/bpf/ilnp"),
             nonce_length: self.nonce_length(file.nonce_bits.as_ref()),
             correspondents: self.correspondents(&file.correspondent, nid, handle_prefix),
+            dns: file.dns.as_ref().and_then(|table| self.dns(table)),
+            resolver: file.resolver.as_ref().map(|table| self.resolver(table)),
         }
     }
 
@@ -172,7 +174,7 @@ impl Checker<'_> {
         }
     }
 
-    fn path(&mut self, value: Option<&Spanned<String>>, default: &str) -> PathBuf {
+    pub(super) fn path(&mut self, value: Option<&Spanned<String>>, default: &str) -> PathBuf {
         let Some(value) = value else {
             return default.into();
         };

@@ -19,6 +19,8 @@ pub(super) struct File {
     pub(super) checksum: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) correspondent: Vec<CorrespondentTable>,
+    pub(super) dns: Option<DnsTable>,
+    pub(super) resolver: Option<ResolverTable>,
 }
 
 /// One `[[correspondent]]`.
@@ -28,4 +30,28 @@ pub(super) struct CorrespondentTable {
     pub(super) name: Spanned<String>,
     pub(super) nid: Spanned<String>,
     pub(super) locators: Spanned<Vec<Spanned<String>>>,
+}
+
+/// `[dns]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct DnsTable {
+    pub(super) name: Spanned<String>,
+    pub(super) zone: Option<Spanned<String>>,
+    pub(super) primaries: Spanned<Vec<Spanned<String>>>,
+    pub(super) tsig_key_file: Spanned<String>,
+    pub(super) ttl: Option<Spanned<i64>>,
+    pub(super) nid_ttl: Option<Spanned<i64>>,
+    #[serde(default)]
+    pub(super) lp: Vec<Spanned<String>>,
+}
+
+/// `[resolver]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ResolverTable {
+    pub(super) listen: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) upstreams: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) install: Option<Spanned<String>>,
+    pub(super) ipv4: Option<Spanned<String>>,
 }

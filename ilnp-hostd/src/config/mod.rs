@@ -4,7 +4,9 @@
 
 mod check;
 mod check_correspondents;
+mod check_names;
 mod file;
+mod names;
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +16,7 @@ use ilnp_core::wire::NonceLength;
 use serde::Deserialize as _;
 
 pub use ilnp_dns::mistake::{FileError as ConfigError, Mistake};
+pub use names::{Dns, Resolver};
 
 /// Where the daemon looks for its configuration when it is not told.
 pub const DEFAULT_PATH: &str = "/etc/ilnp/hostd.toml";
@@ -42,6 +45,10 @@ pub struct Config {
     pub nonce_length: NonceLength,
     /// Correspondents that are known without DNS.
     pub correspondents: Vec<Correspondent>,
+    /// How this host publishes itself; `None` when it does not.
+    pub dns: Option<Dns>,
+    /// How this host's applications look names up; `None` when they do that without this daemon.
+    pub resolver: Option<Resolver>,
 }
 
 /// A correspondent that is known without DNS.
@@ -99,7 +106,7 @@ impl Config {
         check::check(text, file)
     }
 
-    /// The keys, correspondents left out, in which `other` differs from this configuration.
+    /// The keys, correspondents and `[dns]` left out, in which `other` differs from this configuration.
     pub fn differing_keys(&self, other: &Self) -> Vec<&'static str> {
         [
             ("nid", self.nid != other.nid),
@@ -116,6 +123,7 @@ impl Config {
             ),
             ("pin-dir", self.pin_dir != other.pin_dir),
             ("nonce-bits", self.nonce_length != other.nonce_length),
+            ("resolver", self.resolver != other.resolver),
         ]
         .into_iter()
         .filter_map(|(key, differs)| differs.then_some(key))
