@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use ilnp_core::id::Nid;
 use ilnp_core::node::{self, Node};
+use ilnp_dns::publish::Publication;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
@@ -17,6 +18,7 @@ use crate::datapath::{DataPath, DataPathConfig};
 use crate::driver::{About, Driver, Engine, KernelHost, Sources};
 use crate::explain::explain;
 use crate::identity::{self, Fingerprint, Origin};
+use crate::names::{self, Names, Publisher, Resolving, Wishes, install};
 use crate::record::Recorder;
 use crate::{capabilities, clock};
 
@@ -28,7 +30,8 @@ const REQUESTS: usize = 64;
 /// # Errors
 /// Every mistake in it.
 pub fn check(path: &Path) -> anyhow::Result<()> {
-    Config::load(path)?;
+    let config = Config::load(path)?;
+    names::load(config.dns.as_ref())?;
     Ok(())
 }
 
@@ -42,7 +45,9 @@ pub fn clean_up(path: &Path) -> anyhow::Result<()> {
     socket::remove_stale(&config.control_socket)?;
     // The identifier is made up when there is none: its handle goes with the interface.
     let nid = own_nid(&config)?;
-    runtime()?.block_on(undo(&config, nid))
+    let resolver = install::clean_up(&config.state_dir);
+    runtime()?.block_on(undo(&config, nid))?;
+    Ok(resolver?)
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -51,11 +56,29 @@ pub fn clean_up(path: &Path) -> anyhow::Result<()> {
 /// What keeps the daemon from starting or going on. What it did until then is undone.
 pub fn run(path: &Path, record: Option<&Path>) -> anyhow::Result<()> {
     let config = Config::load(path)?;
+    let publication = names::load(config.dns.as_ref())?;
     capabilities::require()?;
     let nid = own_nid(&config)?;
+    let runtime = runtime()?;
+    // Port 53 takes a right that goes.
+    let resolving = runtime.block_on(Resolving::bind(&config))?;
     // Before there is a second thread: capabilities belong to threads.
     capabilities::keep_needed_only()?;
-    runtime()?.block_on(serve(path, config, nid, record))
+    let start = Start {
+        config,
+        nid,
+        publication,
+        resolving,
+    };
+    runtime.block_on(serve(path, start, record))
+}
+
+/// What there is before the daemon gives up its rights.
+struct Start {
+    config: Config,
+    nid: Nid,
+    publication: Option<Publication>,
+    resolving: Option<Resolving>,
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
@@ -83,10 +106,62 @@ fn own_nid(config: &Config) -> anyhow::Result<Nid> {
 }
 
 /// Starts every part, lets them work until a signal says stop, and undoes what they did.
-async fn serve(path: &Path, config: Config, nid: Nid, record: Option<&Path>) -> anyhow::Result<()> {
-    let started = clock::now();
+async fn serve(path: &Path, start: Start, record: Option<&Path>) -> anyhow::Result<()> {
+    let Start {
+        config,
+        nid,
+        publication,
+        resolving,
+    } = start;
+    let mut stop = Stop::new()?;
     let socket = ControlSocket::bind(&config.control_socket)?;
-    let node_config = node_config(&config, nid);
+    let reports = broadcast::Sender::new(monitor::BACKLOG);
+    let engine = engine(&config, nid, reports.clone(), record)?;
+    let (requests, incoming) = mpsc::channel(REQUESTS);
+    let (wishes, wished) = Wishes::new(nid);
+    let publisher = Publisher::new(wished.whereabouts.clone());
+    let sources = Sources {
+        requests: incoming,
+        reloads: reloads(path, publisher.clone())?,
+    };
+    let mut driver = set_up(&config, nid, engine, sources, wishes).await?;
+    let names = Names::start(publisher, publication, resolving, wished, requests.clone()).await;
+    let api = Api {
+        requests,
+        reports,
+        names: names.view(),
+    };
+    let ended = tokio::select! {
+        ended = driver.run() => Some(ended),
+        ended = api::serve(socket, api) => Some(ended.context("the API failed")),
+        () = stop.wait() => None,
+    };
+    // Whatever the reason: nobody answers applications now.
+    names.stop().await;
+    if let Some(failed) = ended {
+        // As one that is killed, it leaves the rest in place: sessions go on, and the next daemon
+        // takes them over.
+        return failed;
+    }
+    let stopped = driver.stop().await;
+    DataPath::cleanup(&data_path_config(&config, nid))?;
+    stopped
+}
+
+/// The node, with those who listen to it.
+fn engine(
+    config: &Config,
+    nid: Nid,
+    reports: broadcast::Sender<monitor::Report>,
+    record: Option<&Path>,
+) -> anyhow::Result<Engine> {
+    let about = About {
+        nid,
+        handles: config.handle_prefix,
+        interface: config.interface_name.clone(),
+        started: clock::now(),
+    };
+    let node_config = node_config(config, nid);
     let seed = seed()?;
     let recorder = match record {
         None => None,
@@ -95,44 +170,8 @@ async fn serve(path: &Path, config: Config, nid: Nid, record: Option<&Path>) -> 
                 .with_context(|| format!("cannot record to {}", file.display()))?,
         ),
     };
-    let reports = broadcast::Sender::new(monitor::BACKLOG);
-    let (requests, incoming) = mpsc::channel(REQUESTS);
-    let about = About {
-        nid,
-        handles: config.handle_prefix,
-        interface: config.interface_name.clone(),
-        started,
-    };
-    let engine = Engine::new(
-        Node::new(node_config, seed),
-        about,
-        reports.clone(),
-        recorder,
-    );
-    let sources = Sources {
-        requests: incoming,
-        reloads: reloads(path)?,
-    };
-    tokio::select! {
-        done = work(&config, nid, engine, sources) => done,
-        done = api::serve(socket, Api { requests, reports }) => done.context("the API failed"),
-    }
-}
-
-/// Works until a signal says stop, and undoes then what was done to the host.
-///
-/// A daemon that fails while it works leaves everything in place, as one that is killed does:
-/// sessions go on, and the next daemon takes them over.
-async fn work(config: &Config, nid: Nid, engine: Engine, sources: Sources) -> anyhow::Result<()> {
-    let mut stop = Stop::new()?;
-    let mut driver = set_up(config, nid, engine, sources).await?;
-    tokio::select! {
-        ended = driver.run() => return ended,
-        () = stop.wait() => {}
-    }
-    let stopped = driver.stop().await;
-    DataPath::cleanup(&data_path_config(config, nid))?;
-    stopped
+    let node = Node::new(node_config, seed);
+    Ok(Engine::new(node, about, reports, recorder))
 }
 
 /// Sets the data path and the attachment up. When that fails, what was not there before is removed.
@@ -141,12 +180,13 @@ async fn set_up(
     nid: Nid,
     engine: Engine,
     sources: Sources,
+    wishes: Wishes,
 ) -> anyhow::Result<Driver> {
     let (data_path, tun, restored) = DataPath::open(&data_path_config(config, nid))?;
     let taken_over = !restored.is_empty();
     let driver = async move {
         let attachments = Attachments::start(attachment_settings(config, nid)).await?;
-        let host = KernelHost::new(data_path, tun, attachments);
+        let host = KernelHost::new(data_path, tun, attachments, wishes);
         Driver::new(engine, host, sources, config.clone(), restored)
     }
     .await;
@@ -231,24 +271,33 @@ impl Stop {
 }
 
 /// The configuration as it is reread with every SIGHUP; one with mistakes is logged and left out.
-fn reloads(path: &Path) -> anyhow::Result<mpsc::Receiver<Config>> {
+///
+/// What it says of publishing goes to the publisher, with the key as it is now.
+fn reloads(path: &Path, publisher: Publisher) -> anyhow::Result<mpsc::Receiver<Config>> {
     let mut hangups = signal(SignalKind::hangup()).context("cannot listen to signals")?;
     let (configs, incoming) = mpsc::channel(1);
     let path = path.to_owned();
     tokio::spawn(async move {
         while hangups.recv().await.is_some() {
-            match Config::load(&path) {
-                Ok(config) => {
+            match reload(&path) {
+                Ok((config, publication)) => {
+                    publisher.publish(publication);
                     if configs.send(config).await.is_err() {
                         return;
                     }
                 }
                 Err(error) => {
-                    let error = explain(&error.into());
+                    let error = explain(&error);
                     tracing::error!("the configuration stays as it was:\n{error}");
                 }
             }
         }
     });
     Ok(incoming)
+}
+
+fn reload(path: &Path) -> anyhow::Result<(Config, Option<Publication>)> {
+    let config = Config::load(path)?;
+    let publication = names::load(config.dns.as_ref())?;
+    Ok((config, publication))
 }

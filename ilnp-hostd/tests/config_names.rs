@@ -1,4 +1,5 @@
 //! `[dns]` and `[resolver]`: what is read, and what is refused with its place.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use ilnp_dns::stub::Ipv4;
 use ilnp_hostd::config::Config;

@@ -78,9 +78,7 @@ impl Node {
                 preference,
             })
             .collect();
-        if !own.is_empty() {
-            self.outputs.dns.push_back(DnsRequest::Publish(own));
-        }
+        self.outputs.dns.push_back(DnsRequest::Publish(own));
     }
 
     /// An authenticated packet came from this Locator. When that is news, it is where packets go

@@ -116,7 +116,7 @@ pub enum DatapathUpdate {
 #[serde(rename_all = "kebab-case")]
 pub enum DnsRequest {
     /// This host can be reached at these Locators, best first, and at no other. It replaces what was
-    /// wanted before. Never empty: a host without a Locator has nothing to say, and no way to.
+    /// wanted before. Without a Locator nothing can be published, and no name is of use as a handle.
     Publish(Vec<OwnLocator>),
     /// A correspondent cannot be reached where it was last. Look its name up past all caches, and
     /// tell the answer, if there is one, by [`Input::Resolved`](super::Input::Resolved) with the

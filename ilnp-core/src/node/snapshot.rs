@@ -5,7 +5,7 @@ use core::net::Ipv6Addr;
 use serde::Serialize;
 
 use super::{LocatorHealth, Node};
-use crate::id::{Lifetime, Locator, Nid, Preference};
+use crate::id::{Handle, Lifetime, Locator, Nid, Preference};
 use crate::ilcc::remote_locators::lifetime_left;
 use crate::ilcc::{Entry, LocalSet};
 use crate::time::Instant;
@@ -96,6 +96,12 @@ impl Node {
     pub fn correspondents(&self, now: Instant) -> Vec<CorrespondentSnapshot> {
         let all = self.table.iter();
         all.map(|(_, entry)| self.snapshot(now, entry)).collect()
+    }
+
+    /// One correspondent.
+    pub fn correspondent(&self, now: Instant, handle: Handle) -> Option<CorrespondentSnapshot> {
+        let entry = self.table.get(self.table.find(handle)?)?;
+        Some(self.snapshot(now, entry))
     }
 
     fn snapshot(&self, now: Instant, entry: &Entry) -> CorrespondentSnapshot {

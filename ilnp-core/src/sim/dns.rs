@@ -73,6 +73,7 @@ impl Dns {
 
     pub(super) fn request(&mut self, now: Instant, host: HostId, nid: Nid, request: DnsRequest) {
         match request {
+            DnsRequest::Publish(locators) if locators.is_empty() => {}
             DnsRequest::Publish(locators) => {
                 let due = now + self.update_takes;
                 self.updates.insert((due, host), (nid, locators));

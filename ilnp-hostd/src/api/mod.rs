@@ -12,6 +12,7 @@
 //! | `/v1/counters` | GET | [`counters::Counters`] |
 //! | `/v1/monitor` | GET | a stream of [`monitor::Report`], one a line |
 //! | `/v1/move` | POST [`moving::Move`] | [`Done`] |
+//! | `/v1/resolve` | POST [`resolve::Question`] | [`resolve::Answer`] |
 //! | `/v1/ping` | POST [`ping::Ping`] | [`ping::Reply`] |
 
 pub mod correspondents;
@@ -20,8 +21,10 @@ mod guard;
 pub mod locators;
 pub mod monitor;
 pub mod moving;
+pub mod names;
 pub mod ping;
 pub mod problem;
+pub mod resolve;
 pub mod sessions;
 pub mod socket;
 pub mod status;
@@ -36,6 +39,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::driver::Request;
+use crate::names::NamesView;
 use problem::Problem;
 use socket::{ControlSocket, Peer};
 
@@ -59,6 +63,8 @@ pub struct Api {
     pub requests: mpsc::Sender<Request>,
     /// Where events come from.
     pub reports: broadcast::Sender<monitor::Report>,
+    /// How names stand.
+    pub names: NamesView,
 }
 
 impl Api {
@@ -89,6 +95,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/sessions", get(sessions::get))
         .route("/v1/counters", get(counters::get))
         .route("/v1/monitor", get(monitor::get))
+        .route("/v1/resolve", post(resolve::post))
         .merge(changes)
         .fallback(problem::no_such_resource)
         .method_not_allowed_fallback(problem::no_such_method)

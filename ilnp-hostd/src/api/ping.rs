@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::Api;
 use super::problem::Problem;
 use crate::driver::{PingError, Request};
+use crate::names::Verdict;
 
 /// The longest that an answer is waited for.
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
@@ -54,15 +55,31 @@ pub(super) async fn post(
 ) -> Result<Json<Reply>, Problem> {
     let Json(ping) = body?;
     let timeout = Duration::from_millis(ping.timeout_ms).min(MAX_TIMEOUT);
-    let target = ping.target.clone();
-    let answer = api.ask(|answer| Request::Ping(target, answer));
-    let reply = tokio::time::timeout(timeout, answer)
-        .await
-        .map_err(|_| Problem::no_answer(format!("no answer from {}", ping.target)))??;
+    let reply = match once(&api, &ping.target, timeout).await? {
+        Err(PingError::Unknown) => match api.names.resolve(&ping.target).await {
+            Some(found) if matches!(found.verdict, Verdict::Ilnp(_)) => {
+                once(&api, &ping.target, timeout).await?
+            }
+            _ => Err(PingError::Unknown),
+        },
+        reply => reply,
+    };
     reply.map(Json).map_err(|error| match error {
         PingError::Unknown => {
             Problem::not_found(format!("no correspondent is known as {}", ping.target))
         }
         PingError::TooMany => Problem::busy("too many pings wait for their answers"),
     })
+}
+
+/// Asks for one echo.
+async fn once(
+    api: &Api,
+    target: &str,
+    timeout: Duration,
+) -> Result<Result<Reply, PingError>, Problem> {
+    let answer = api.ask(|answer| Request::Ping(target.to_owned(), answer));
+    tokio::time::timeout(timeout, answer)
+        .await
+        .map_err(|_| Problem::no_answer(format!("no answer from {target}")))?
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::locators::LocalLocator;
+use super::names::{Dns, Resolver};
 use super::problem::Problem;
 use crate::driver::Request;
 
@@ -31,8 +32,19 @@ pub struct Status {
     pub locators: Vec<LocalLocator>,
     /// How many correspondents are known.
     pub correspondents: usize,
+    /// How this host is published; left out when it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<Dns>,
+    /// How its applications are answered; left out when they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolver: Option<Resolver>,
 }
 
 pub(super) async fn get(State(api): State<Api>) -> Result<Json<Status>, Problem> {
-    api.ask(Request::Status).await.map(Json)
+    let status = api.ask(Request::Status).await?;
+    Ok(Json(Status {
+        dns: api.names.dns(),
+        resolver: api.names.resolver(),
+        ..status
+    }))
 }

@@ -9,6 +9,7 @@ mod moving;
 mod output;
 mod ping;
 mod replay;
+mod resolve;
 mod sessions;
 mod status;
 mod version;
@@ -57,6 +58,8 @@ enum Verb {
     Move(moving::Options),
     /// Ask a correspondent for an echo, and say which Locators were used
     Ping(ping::Options),
+    /// What DNS holds for a name, and what the daemon makes of it
+    Resolve(resolve::Options),
     /// Play a recording of `ilnp-hostd --record` back
     Replay(replay::Options),
     /// The version of this command
@@ -79,6 +82,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Verb::Counters => counters::run(&client, &output).await,
         Verb::Move(options) => moving::run(&client, &output, options).await,
         Verb::Ping(options) => ping::run(&client, &output, options).await,
+        Verb::Resolve(options) => resolve::run(&client, &output, options).await,
         Verb::Replay(options) => replay::run(&output, &options),
         Verb::Version => version::run(&output),
     };

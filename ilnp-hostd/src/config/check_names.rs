@@ -1,7 +1,6 @@
 //! The part of the check that concerns `[dns]` and `[resolver]`.
 
 use std::net::{Ipv6Addr, SocketAddr};
-use std::str::FromStr as _;
 
 use ilnp_dns::name::Name;
 use ilnp_dns::stub::Ipv4;
@@ -11,6 +10,7 @@ use super::check::Checker;
 use super::file::{DnsTable, ResolverTable};
 use super::names::{Dns, Resolver};
 use crate::names::install::Install;
+use crate::names::name_of;
 
 /// The longest TTL (RFC 2181 §8).
 const MAX_TTL: u32 = 0x7fff_ffff;
@@ -121,12 +121,7 @@ impl Checker<'_> {
     /// A domain name, with or without the dot at its end.
     fn domain_name(&mut self, value: &Spanned<String>) -> Option<Name> {
         let text = value.get_ref();
-        let whole = match text.ends_with('.') {
-            true => text.clone(),
-            false => format!("{text}."),
-        };
-        let name = Name::from_str(&whole).ok();
-        let name = name.filter(|name| *name != Name::root());
+        let name = name_of(text);
         if name.is_none() {
             self.refuse(
                 value,

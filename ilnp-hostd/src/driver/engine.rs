@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use ilnp_core::id::{HandlePrefix, Nid};
-use ilnp_core::node::{Event, Input, MoveOrder, Node, Restored};
+use ilnp_core::id::{Handle, HandlePrefix, Nid};
+use ilnp_core::node::{Event, Input, MoveOrder, Node, Resolved, Restored};
 use ilnp_core::time::Instant;
 use tokio::sync::{broadcast, oneshot};
 
@@ -152,8 +152,23 @@ impl Engine {
             Request::Move(order, answer) => {
                 let _ = answer.send(self.order_move(now, order, host));
             }
+            Request::Learn(resolved, answer) => {
+                let _ = answer.send(self.learn(now, resolved, host));
+            }
+            Request::Known(handle, answer) => {
+                let _ = answer.send(views::known(&self.node, now, handle));
+            }
             Request::Ping(target, answer) => self.ping(now, &target, answer, host),
         }
+    }
+
+    /// Tells the node what DNS says of a name.
+    fn learn(&mut self, now: Instant, resolved: Resolved, host: &mut impl Host) -> Option<Handle> {
+        let input = Input::Resolved(resolved.clone());
+        self.record(|recorder| recorder.input(now, &input));
+        let handle = self.node.handle_resolved(now, resolved);
+        self.settle(now, host);
+        handle
     }
 
     fn order_move(

@@ -12,6 +12,7 @@ use crate::attachment::Attachments;
 use crate::clock;
 use crate::datapath::{Counters, DataPath, Tun};
 use crate::explain::explain;
+use crate::names::Wishes;
 
 /// The kernel: data path, `ilnp0` and attachment.
 #[derive(Debug)]
@@ -23,17 +24,19 @@ pub struct KernelHost {
     data_path: DataPath,
     /// The names of the interfaces that bear Locators.
     used: BTreeMap<u32, String>,
+    wishes: Wishes,
     complaints: Complaints,
 }
 
 impl KernelHost {
-    /// The kernel behind these.
-    pub fn new(data_path: DataPath, tun: Tun, attachments: Attachments) -> Self {
+    /// The kernel behind these; `wishes` takes what is wanted of DNS.
+    pub fn new(data_path: DataPath, tun: Tun, attachments: Attachments, wishes: Wishes) -> Self {
         Self {
             tun,
             attachments,
             data_path,
             used: BTreeMap::new(),
+            wishes,
             complaints: Complaints::default(),
         }
     }
@@ -102,7 +105,9 @@ impl Host for KernelHost {
         }
     }
 
-    fn ask_dns(&mut self, _request: DnsRequest) {}
+    fn ask_dns(&mut self, request: DnsRequest) {
+        self.wishes.take(request);
+    }
 
     fn look_around(&mut self) {
         self.attachments.hint();

@@ -1,6 +1,8 @@
 //! What the API asks of the task that owns the node.
 
-use ilnp_core::node::MoveOrder;
+use ilnp_core::id::Handle;
+use ilnp_core::node::{MoveOrder, Resolved};
+use ilnp_dns::stub::Known;
 use tokio::sync::oneshot;
 
 use crate::api;
@@ -18,6 +20,10 @@ pub enum Request {
     Counters(oneshot::Sender<Result<api::counters::Counters, String>>),
     /// Act as if the host had moved. The error is a text for people.
     Move(MoveOrder, oneshot::Sender<Result<(), String>>),
+    /// Take in what DNS says of a name. The answer is the handle that programs are to use, or none.
+    Learn(Resolved, oneshot::Sender<Option<Handle>>),
+    /// Whom does a handle stand for?
+    Known(Handle, oneshot::Sender<Option<Known>>),
     /// Send an echo to this name, identifier or handle; answer when the reply is there.
     Ping(String, oneshot::Sender<Result<api::ping::Reply, PingError>>),
 }

@@ -7,6 +7,7 @@ use ilnp_core::drop_reason::DropReason;
 use ilnp_core::id::{Handle, Locator, Nid};
 use ilnp_core::node::{Activity, CorrespondentSnapshot, DatapathUpdate, Input, Node};
 use ilnp_core::time::Instant;
+use ilnp_dns::stub::Known;
 
 use super::engine::About;
 use super::host::Host;
@@ -15,6 +16,7 @@ use crate::api::correspondents::{Correspondent, Correspondents, RemoteLocator, U
 use crate::api::counters::Counters;
 use crate::api::locators::LocalLocator;
 use crate::api::status::Status;
+use crate::names::name_of;
 
 pub(super) fn status(node: &Node, about: &About, now: Instant, host: &impl Host) -> Status {
     let locators = locators(node, now, host);
@@ -27,6 +29,8 @@ pub(super) fn status(node: &Node, about: &About, now: Instant, host: &impl Host)
         uptime_s: (now - about.started).as_secs_f64(),
         locators,
         correspondents: node.correspondents(now).len(),
+        dns: None,
+        resolver: None,
     }
 }
 
@@ -141,6 +145,19 @@ pub(super) fn find(node: &Node, about: &About, now: Instant, target: &str) -> Op
             .any(|known| known.eq_ignore_ascii_case(name))
     })?;
     about.handles.handle(found.handle)
+}
+
+/// Whom a handle stands for.
+pub(super) fn known(node: &Node, now: Instant, handle: Handle) -> Option<Known> {
+    let snapshot = node.correspondent(now, handle)?;
+    Some(Known {
+        name: snapshot.names.first().and_then(|name| name_of(name)),
+        locators: snapshot
+            .locators
+            .iter()
+            .map(|remote| remote.locator)
+            .collect(),
+    })
 }
 
 /// The counters of the node and of the data path, which count different packets.

@@ -21,6 +21,7 @@ use ilnp_hostd::api::{self, Api, monitor};
 use ilnp_hostd::clock;
 use ilnp_hostd::datapath::Counters;
 use ilnp_hostd::driver::{About, Engine, Host};
+use ilnp_hostd::names::NamesView;
 use serde_json::Value;
 use tokio::net::UnixStream;
 use tokio::sync::{broadcast, mpsc};
@@ -128,7 +129,14 @@ pub(crate) fn start(directory: &Path) -> PathBuf {
             }],
         }));
     }
-    tokio::spawn(api::serve(socket, Api { requests, reports }));
+    tokio::spawn(api::serve(
+        socket,
+        Api {
+            requests,
+            reports,
+            names: NamesView::default(),
+        },
+    ));
     tokio::spawn(async move {
         while let Some(request) = incoming.recv().await {
             a.engine.answer(clock::now(), request, &mut a.machine);

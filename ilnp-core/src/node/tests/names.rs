@@ -203,7 +203,7 @@ fn the_locators_that_work_are_published_best_first() {
     mobile.at(&[A, B]);
     mobile.at(&[B]);
     mobile.at(&[]);
-    let expected = [published(&[B, A]), published(&[B])];
+    let expected = [published(&[B, A]), published(&[B]), published(&[])];
     assert_eq!(mobile.dns_requests(), expected);
 }
 
