@@ -72,21 +72,25 @@ impl Problem {
             Rcode(other) => Err(Self::Rcode(other)),
         }
     }
-}
 
-impl From<ExchangeError> for Problem {
-    fn from(error: ExchangeError) -> Self {
-        use AnswerError::{Clock, UnknownKey, WrongSecret};
+    /// Why there is no answer, or none to be believed, to a request for `name`.
+    pub(super) fn of_exchange(name: &Name, error: ExchangeError) -> Self {
         match error {
-            ExchangeError::Signature { source, .. } => match source {
-                UnknownKey(_) | WrongSecret(_) => Self::WrongKey(source),
-                Clock { .. } => Self::WrongClock(source),
-                other => Self::BadAnswer(other.to_string()),
-            },
+            ExchangeError::Signature { source, .. } => Self::of_signature(name, source),
             ExchangeError::Malformed { .. } => Self::BadAnswer(error.to_string()),
             ExchangeError::Unreachable { .. } | ExchangeError::Timeout { .. } => {
                 Self::Unreachable(error.to_string())
             }
+        }
+    }
+
+    fn of_signature(name: &Name, error: AnswerError) -> Self {
+        match error {
+            AnswerError::UnknownKey(_) | AnswerError::WrongSecret(_) => Self::WrongKey(error),
+            AnswerError::Clock { .. } => Self::WrongClock(error),
+            AnswerError::Unsigned(Rcode::REFUSED) => Self::Refused(name.clone()),
+            AnswerError::Unsigned(Rcode::NOTAUTH | Rcode::NOTZONE) => Self::NotServed(name.clone()),
+            other => Self::BadAnswer(other.to_string()),
         }
     }
 }

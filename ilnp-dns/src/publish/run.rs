@@ -128,7 +128,7 @@ async fn perform(
         }
         Step::Wait(None) => std::future::pending().await,
     };
-    Some(answer.map_err(Problem::from))
+    Some(answer.map_err(|error| Problem::of_exchange(&publication.name, error)))
 }
 
 async fn query_once(

@@ -12,8 +12,6 @@ use crate::message::Rcode;
 
 /// How many messages of an answer may come unsigned in a row (RFC 8945 §5.3.1).
 const MAX_UNSIGNED: usize = 99;
-/// The code of the second word of a header.
-const RCODE: u8 = 0x0f;
 
 /// Signs a request. What is given checks the answer.
 pub fn sign_request(message: &mut Vec<u8>, key: &Arc<TsigKey>, now: u64) -> ResponseVerifier {
@@ -51,15 +49,17 @@ pub enum AnswerError {
     /// It cannot be read.
     #[error("the answer is malformed")]
     Malformed,
-    /// It has no signature.
-    #[error("the answer is not signed")]
-    Unsigned,
+    /// It has no signature. Some servers refuse so.
+    #[error("the answer, with response code {}, is not signed", .0.0)]
+    Unsigned(Rcode),
     /// It is signed with another key, or wrongly.
     #[error("the signature of the answer is wrong")]
     Invalid,
-    /// The server knows no such key. It says so without a signature.
+    /// The server knows no such key, or, being Knot, none that may do this. It says so without a
+    /// signature.
     #[error(
-        "the server does not know the key {0}: compare the name and algorithm in both key files"
+        "the server does not know the key {0}: compare its name and algorithm in both key files, \
+         and what the server lets it change"
     )]
     UnknownKey(String),
     /// The server finds the signature wrong. It says so without a signature.
@@ -104,10 +104,7 @@ impl ResponseVerifier {
         tsig: &Tsig,
         now: u64,
     ) -> Result<(), AnswerError> {
-        let not_auth = wire
-            .get(3)
-            .is_some_and(|octet| u16::from(octet & RCODE) == Rcode::NOTAUTH.0);
-        if tsig.mac.is_empty() && not_auth {
+        if tsig.mac.is_empty() && rcode(wire) == Rcode::NOTAUTH {
             return Err(self.told(tsig, now));
         }
         let expected = match &self.expected {
@@ -142,7 +139,7 @@ impl ResponseVerifier {
                 *unsigned += 1;
                 Ok(())
             }
-            _ => Err(AnswerError::Unsigned),
+            _ => Err(AnswerError::Unsigned(rcode(wire))),
         }
     }
 
@@ -158,4 +155,9 @@ impl ResponseVerifier {
             Rcode(other) => AnswerError::Other(other),
         }
     }
+}
+
+/// The response code in the header of a message.
+fn rcode(wire: &[u8]) -> Rcode {
+    Rcode(wire.get(3).map_or(0, |octet| u16::from(octet & 0x0f)))
 }

@@ -176,7 +176,7 @@ fn answers_that_are_not_signed_or_signed_for_another_request_are_refused() {
     let (wire, mut verifier) = signed_request(&key(), NOW);
     assert_eq!(
         verifier.verify(&response(Rcode::NOERROR), NOW),
-        Err(AnswerError::Unsigned)
+        Err(AnswerError::Unsigned(Rcode::NOERROR))
     );
     let (_other, mut another) = signed_request(&key(), NOW + 1);
     let mut answer = response(Rcode::NOERROR);
@@ -283,7 +283,7 @@ fn a_chain_may_have_99_unsigned_messages_in_a_row() {
     }
     assert_eq!(
         verifier.verify(&response(Rcode::NOERROR), NOW),
-        Err(AnswerError::Unsigned)
+        Err(AnswerError::Unsigned(Rcode::NOERROR))
     );
 }
 

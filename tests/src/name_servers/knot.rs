@@ -78,11 +78,13 @@ impl Sections {
                 write!(
                     body,
                     "    zonefile-sync: -1\n    zonefile-load: difference\n    \
-                     journal-content: all\n    serial-policy: increment\n    \
-                     notify: [{}]\n    acl: [{}]\n",
-                    told.join(", "),
+                     journal-content: all\n    serial-policy: increment\n    acl: [{}]\n",
                     rules.join(", ")
                 )?;
+                // An empty list is an error to Knot.
+                if !told.is_empty() {
+                    writeln!(body, "    notify: [{}]", told.join(", "))?;
+                }
             }
             Role::Secondary { primary, key } => {
                 let primary = self.remote(*primary, key.as_deref())?;
