@@ -172,14 +172,15 @@ impl Zone {
     /// Who leaves it empty calls [`Self::prune`].
     fn node_mut(&mut self, name: &Name) -> &mut Node {
         let hash = self.hash(name);
-        if self.node(name).is_none() {
+        let same = |node: &Arc<Node>| node.name == *name;
+        if self.nodes.get(hash, same).is_none() {
             if *name != self.origin {
                 let above = self.above(name);
                 self.node_mut(&above).children += 1;
             }
             self.nodes.insert(hash, Arc::new(Node::new(name.clone())));
         }
-        let node = self.nodes.get_mut(hash, |node| node.name == *name);
+        let node = self.nodes.get_mut(hash, same);
         Arc::make_mut(node.expect("it was there, or is there since right now"))
     }
 
