@@ -16,6 +16,8 @@
 #![forbid(unsafe_code)]
 
 pub mod exchange;
+#[cfg(all(any(test, fuzzing), feature = "server"))]
+pub mod fuzzing;
 pub mod hickory;
 pub mod key;
 pub mod message;
