@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::Context as _;
-use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -57,9 +56,7 @@ async fn serve(path: &Path, config: Config) -> anyhow::Result<()> {
     let (writer, thread) = Writer::start(directory.join(DATABASE))?;
     let serving = serving(&config, &writer).await?;
     let mut notifiers = notify::start(&serving);
-    let answerer = Arc::new(Answerer {
-        serving: ArcSwap::from_pointee(serving),
-    });
+    let answerer = Arc::new(Answerer::new(serving));
     let addresses = listen(&config, &answerer, &writer).await?;
     tracing::info!(zones = config.zones.len(), listen = ?addresses, "serving");
 

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -18,8 +19,11 @@ use crate::zone::Serial;
 
 /// How long the first message may stay unanswered; the double each time.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// After how many messages a secondary server is left to its own timers.
-const TRIES: u32 = 8;
+/// How long the first message may stay unanswered when there is a newer one to send; the double
+/// each time.
+const SHORTEST_WAIT: Duration = Duration::from_millis(10);
+/// After how many unanswered messages a secondary server is left to its own timers.
+const TRIES: u32 = 7;
 
 /// Tells the secondary servers of all zones of every change, until what is given is dropped.
 pub(super) fn start(serving: &Serving) -> JoinSet<()> {
@@ -34,42 +38,80 @@ pub(super) fn start(serving: &Serving) -> JoinSet<()> {
 
 async fn keep_told(zone: Arc<Served>, secondary: SocketAddr) {
     let mut serial = zone.data.watch();
+    let mut unanswered = 0;
     loop {
-        // Changes from here on are told of next; those before, made while this server was down
-        // maybe, are told of now.
-        serial.mark_unchanged();
-        tell(&zone, secondary).await;
+        // At the start, too: it may have missed changes while this server was down.
+        unanswered = tell(&zone, secondary, &mut serial, unanswered).await;
         if serial.changed().await.is_err() {
             return;
         }
     }
 }
 
-/// Sends a message until it is answered.
-async fn tell(zone: &Served, secondary: SocketAddr) {
-    for attempt in 0..TRIES {
-        let wait = FIRST_WAIT * 2_u32.pow(attempt);
-        let started = Instant::now();
-        match send(zone, secondary, wait).await {
-            Ok((serial, Rcode::NOERROR)) => {
-                tracing::debug!(zone = %zone.data.origin, %secondary, %serial, "told");
-                return;
+/// Sends messages until one is answered, a newer one at once when the zone changes; says how many
+/// were not answered.
+async fn tell(
+    zone: &Served,
+    secondary: SocketAddr,
+    serial: &mut watch::Receiver<Serial>,
+    mut unanswered: u32,
+) -> u32 {
+    loop {
+        serial.mark_unchanged();
+        let sent = Instant::now();
+        let wait = FIRST_WAIT * 2_u32.pow(unanswered);
+        let answered = async {
+            let answered = is_answered(zone, secondary, wait).await;
+            if !answered {
+                // An error may have come at once.
+                sleep_until(sent + wait).await;
             }
-            Ok((_, rcode)) => {
-                let zone = &zone.data.origin;
-                tracing::warn!(%zone, %secondary, ?rcode, "the secondary server refuses NOTIFY");
-                return;
+            answered
+        };
+        let newer = async {
+            // Without an end: the zone is there as long as this runs.
+            let _changed = serial.changed().await;
+            sleep_until(sent + SHORTEST_WAIT * 2_u32.pow(unanswered)).await;
+        };
+        let is_newer = tokio::select! {
+            answered = answered => {
+                if answered {
+                    return 0;
+                }
+                false
             }
-            Err(error) => tracing::debug!(%error, "NOTIFY was not answered"),
+            () = newer => true,
+        };
+        if unanswered < TRIES {
+            unanswered += 1;
+        } else if !is_newer {
+            let zone = &zone.data.origin;
+            tracing::warn!(%zone, %secondary, "the secondary server does not answer NOTIFY: it will find changes at its next refresh");
+            return unanswered;
         }
-        // An error may have come at once.
-        sleep_until(started + wait).await;
     }
-    let zone = &zone.data.origin;
-    tracing::warn!(%zone, %secondary, "the secondary server does not answer NOTIFY: it will find changes at its next refresh");
 }
 
-/// Sends one message; how it was answered.
+/// Sends one message; whether it was answered.
+async fn is_answered(zone: &Served, secondary: SocketAddr, wait: Duration) -> bool {
+    let origin = &zone.data.origin;
+    match send(zone, secondary, wait).await {
+        Ok((serial, Rcode::NOERROR)) => {
+            tracing::debug!(zone = %origin, %secondary, %serial, "told");
+            true
+        }
+        Ok((_, rcode)) => {
+            tracing::warn!(zone = %origin, %secondary, ?rcode, "the secondary server refuses NOTIFY");
+            true
+        }
+        Err(error) => {
+            tracing::debug!(%error, "NOTIFY was not answered");
+            false
+        }
+    }
+}
+
+/// Sends one message; the version that it tells, and how it was answered.
 async fn send(
     zone: &Served,
     secondary: SocketAddr,

@@ -46,7 +46,7 @@ pub fn verify_request(
         key,
         prior: tsig.mac,
         first: true,
-        signed: tsig.timers.signed,
+        timers: tsig.timers,
     }))
 }
 
@@ -58,7 +58,7 @@ pub struct ResponseSigner {
     prior: Vec<u8>,
     first: bool,
     /// When the request was signed.
-    signed: u64,
+    timers: Timers,
 }
 
 impl ResponseSigner {
@@ -69,7 +69,18 @@ impl ResponseSigner {
 
     /// When the request was signed: seconds since 1970.
     pub fn time_signed(&self) -> u64 {
-        self.signed
+        self.timers.signed
+    }
+
+    /// Refuses the request with BADTIME after all: the same key signed later ones, and nobody
+    /// remembers whether this one was done before (RFC 8945 §5.2.3).
+    pub fn too_old(self, now: u64) -> Refused {
+        let tsig = Tsig::unsigned(&self.key, self.timers, 0);
+        let tsig = Tsig {
+            mac: self.prior,
+            ..tsig
+        };
+        Refused::signed(self.key, tsig, Rcode::BADTIME, now)
     }
 
     /// The octets that [`Self::sign`] adds: for an answer to leave room.

@@ -5,6 +5,10 @@
     reason = "a test that cannot go on says where, and shows the log"
 )]
 
+mod limits;
+mod notify;
 mod reload;
+mod signatures;
+mod transfers;
 mod updates;
 mod world;

@@ -18,7 +18,7 @@ fn an_update_is_seen_at_once_and_after_a_crash() {
         let expected = [l64(100 + round)];
         let answer = world.send(&server, &replace_l64(HOST, &expected), "vm1");
         assert_eq!(answer.rcode, Rcode::NOERROR);
-        server.child.kill().unwrap();
+        server.kill();
         server = world.start();
         world.wait_for(&server, HOST, RecordType::L64, &expected);
     }

@@ -171,18 +171,35 @@ impl Server {
         }
     }
 
+    /// Waits until `done` says yes.
+    pub(crate) fn wait_for_update(&self, done: impl Fn() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !done() {
+            assert!(
+                Instant::now() < deadline,
+                "the server does not do updates again"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         let done = Command::new("kill")
             .args([&format!("-{signal}"), &self.child.id().to_string()])
             .status();
         assert!(done.unwrap().success());
     }
+
+    /// Ends it as a crash does.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 

@@ -8,16 +8,16 @@ mod responder;
 mod transfer;
 mod update;
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
 use super::zones::Serving;
 use crate::exchange::unix_now;
-use crate::key::TsigKey;
 use crate::message::{Message, MessageError, Opcode, Rcode};
 use crate::record::{Class, RecordType};
-use crate::tsig::{self, ResponseSigner};
+use crate::tsig;
 pub(super) use responder::Responder;
 pub(super) use transfer::Transfer;
 pub(super) use update::Update;
@@ -46,9 +46,18 @@ pub(super) enum Verdict {
 #[derive(Debug)]
 pub(super) struct Answerer {
     pub(super) serving: ArcSwap<Serving>,
+    /// With keys of its own, so that nobody can make two requests of the same digest.
+    digests: RandomState,
 }
 
 impl Answerer {
+    pub(super) fn new(serving: Serving) -> Self {
+        Self {
+            serving: ArcSwap::from_pointee(serving),
+            digests: RandomState::new(),
+        }
+    }
+
     /// Says what is to be done about a request.
     pub(super) fn judge(&self, wire: &[u8], transport: Transport) -> Verdict {
         let request = match Message::from_wire(wire) {
@@ -70,14 +79,15 @@ impl Answerer {
                 return Verdict::Reply(reply);
             }
         };
-        let key = signer.as_ref().map(ResponseSigner::key).map(Arc::clone);
         responder.signer = signer;
         if request.edns.as_ref().is_some_and(|edns| edns.version != 0) {
             return Verdict::Reply(responder.reply(Rcode::BADVERS));
         }
         match request.opcode {
-            Opcode::QUERY => query(&serving, &request, key.as_deref(), responder, transport),
-            Opcode::UPDATE => update::accept(&serving, request, key.as_deref(), responder),
+            Opcode::QUERY => query(&serving, &request, responder, transport),
+            Opcode::UPDATE => {
+                update::accept(&serving, request, self.digests.hash_one(wire), responder)
+            }
             _ => Verdict::Reply(responder.reply(Rcode::NOTIMP)),
         }
     }
@@ -87,7 +97,6 @@ impl Answerer {
 fn query(
     serving: &Serving,
     request: &Message,
-    key: Option<&TsigKey>,
     mut responder: Responder,
     transport: Transport,
 ) -> Verdict {
@@ -99,7 +108,7 @@ fn query(
     }
     match question.rtype {
         RecordType::AXFR | RecordType::IXFR => {
-            transfer::accept(serving, request, key, responder, transport)
+            transfer::accept(serving, request, responder, transport)
         }
         _ => {
             query::answer(serving, question, &mut responder.response);

@@ -48,6 +48,16 @@ impl Responder {
         self.finish()
     }
 
+    /// A refusal of the request as one that was signed before others that are forgotten.
+    pub(crate) fn too_old(mut self) -> Vec<u8> {
+        self.response.rcode = Rcode::NOTAUTH;
+        let mut wire = self.response.to_wire(self.limit.into());
+        if let Some(signer) = self.signer {
+            signer.too_old(unix_now()).attach(&mut wire);
+        }
+        wire
+    }
+
     /// The octets of the response.
     pub(super) fn finish(&mut self) -> Vec<u8> {
         self.emit(self.limit.into())

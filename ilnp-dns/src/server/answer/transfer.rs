@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use super::{Responder, Transport, Verdict};
-use crate::key::TsigKey;
 use crate::message::{Message, Rcode};
 use crate::record::{Record, RecordType};
-use crate::server::zones::{Served, Serving};
+use crate::server::zones::Serving;
 use crate::zone::{Change, Serial, Zone, serial_of_soa};
 
 /// About how many octets a message of a transfer has.
@@ -25,7 +24,6 @@ pub(crate) struct Transfer {
 pub(super) fn accept(
     serving: &Serving,
     request: &Message,
-    key: Option<&TsigKey>,
     mut responder: Responder,
     transport: Transport,
 ) -> Verdict {
@@ -33,8 +31,10 @@ pub(super) fn accept(
     let Some(served) = serving.zones.get(&question.name) else {
         return Verdict::Reply(responder.reply(Rcode::NOTAUTH));
     };
-    if !may_transfer(served, key) {
-        let key = key.map(|key| key.name().to_string());
+    let key = responder.signer.as_ref().map(|signer| signer.key().name());
+    let allowed = served.transfer_key.as_ref().map(|key| key.name());
+    if allowed.is_none() || key != allowed {
+        let key = key.map(ToString::to_string);
         tracing::info!(zone = %question.name, ?key, "refused a transfer");
         return Verdict::Reply(responder.reply(Rcode::REFUSED));
     }
@@ -71,11 +71,6 @@ fn whole(zone: Arc<Zone>, responder: Responder) -> Verdict {
         changes: None,
         responder,
     }))
-}
-
-fn may_transfer(served: &Served, key: Option<&TsigKey>) -> bool {
-    let allowed = served.transfer_key.as_ref().map(|key| key.name());
-    allowed.is_some() && allowed == key.map(TsigKey::name)
 }
 
 /// The version that whoever asks for an incremental transfer has.

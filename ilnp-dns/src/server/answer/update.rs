@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{Responder, Verdict};
-use crate::key::TsigKey;
 use crate::message::{Message, Rcode};
 use crate::name::Name;
+use crate::server::writer::Fingerprint;
 use crate::server::zones::{Served, Serving};
 
 /// An update that the writer is to do.
@@ -17,6 +17,8 @@ pub(crate) struct Update {
     pub(crate) message: Message,
     /// The key whose signature was checked.
     pub(crate) key: Option<Name>,
+    /// Tells it from others that the key signed.
+    pub(crate) fingerprint: Option<Fingerprint>,
     /// Answers it.
     pub(crate) responder: Responder,
 }
@@ -25,7 +27,7 @@ pub(crate) struct Update {
 pub(super) fn accept(
     serving: &Serving,
     message: Message,
-    key: Option<&TsigKey>,
+    digest: u64,
     mut responder: Responder,
 ) -> Verdict {
     let [zone] = &*message.questions else {
@@ -35,10 +37,15 @@ pub(super) fn accept(
     let Some(served) = serving.zones.get(&zone.name) else {
         return Verdict::Reply(responder.reply(Rcode::NOTAUTH));
     };
+    let signer = responder.signer.as_ref();
     Verdict::Update(Box::new(Update {
         zone: Arc::clone(served),
         message,
-        key: key.map(|key| key.name().clone()),
+        key: signer.map(|signer| signer.key().name().clone()),
+        fingerprint: signer.map(|signer| Fingerprint {
+            signed: signer.time_signed(),
+            digest,
+        }),
         responder,
     }))
 }

@@ -10,7 +10,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
-use crate::message::Rcode;
 use crate::server::answer::{Answerer, Transfer, Transport, Update, Verdict};
 use crate::server::writer::Writer;
 
@@ -87,11 +86,11 @@ impl Connection {
 
     async fn update(&self, update: Box<Update>) -> io::Result<Vec<u8>> {
         let (sender, answer) = oneshot::channel();
-        let reply = Box::new(move |mut update: Box<Update>, rcode: Rcode| {
+        let reply = move |reply| {
             // The connection may be gone; the update is done all the same.
-            let _ = sender.send(update.responder.reply(rcode));
-        });
-        self.writer.update(update, reply);
+            let _ = sender.send(reply);
+        };
+        self.writer.update(update, Box::new(reply));
         answer
             .await
             .map_err(|_| io::ErrorKind::ConnectionAborted.into())

@@ -9,7 +9,7 @@ use std::thread;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::server::answer::{Answerer, Transport, Update, Verdict};
+use crate::server::answer::{Answerer, Transport, Verdict};
 use crate::server::writer::Writer;
 
 /// Datagrams that the kernel keeps while all threads work.
@@ -86,10 +86,8 @@ impl Endpoint {
             Verdict::Silence => {}
             Verdict::Update(update) => {
                 let socket = Arc::clone(&self.socket);
-                let reply = Box::new(move |mut update: Box<Update>, rcode| {
-                    send(&socket, &update.responder.reply(rcode), peer);
-                });
-                self.writer.update(update, reply);
+                let reply = move |reply: Vec<u8>| send(&socket, &reply, peer);
+                self.writer.update(update, Box::new(reply));
             }
             // Judged for UDP, none is a transfer.
             Verdict::Transfer(_) => {}
