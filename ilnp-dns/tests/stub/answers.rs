@@ -170,9 +170,9 @@ async fn what_an_application_can_verify_itself_passes() {
     })
     .await;
     let stub = Running::start(&[upstream.address]).await;
-    let mut request = with_edns(query("vm1.example.org.", RecordType::AAAA), true);
+    let mut request = with_edns(query("vm1.example.org.", RecordType::AAAA), false);
     assert_eq!(addresses(&stub.send(&request).await), [VM1]);
-    request.checking_disabled = true;
+    request = with_edns(request, true);
     let response = stub.send(&request).await;
     assert_eq!(addresses(&response), ["2001:db8:a:0:214:4fff:fe20:ee64"]);
     assert_eq!(response.answers.len(), 2);
