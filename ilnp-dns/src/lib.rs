@@ -32,5 +32,6 @@ pub mod resolve;
 pub mod server;
 pub mod stub;
 pub mod tsig;
+mod utc;
 #[cfg(feature = "server")]
 pub mod zone;

@@ -6,6 +6,8 @@ use std::io::{self, Read as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -46,7 +48,8 @@ impl FileError {
         limit: u64,
         parse: impl FnOnce(&[u8]) -> Result<T, Vec<Mistake>>,
     ) -> Result<T, Self> {
-        let mut octets = Vec::new();
+        // Some of these files are keys: nothing of them stays in memory.
+        let mut octets = Zeroizing::new(Vec::new());
         let read = File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut octets));
         read.map_err(|source| Self::Unreadable {
             path: path.to_owned(),

@@ -7,101 +7,53 @@
 //! };
 //! ```
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
 use super::{Algorithm, TsigKey};
-use crate::name::{Name, NameError};
+use crate::mistake::{FileError, Mistake, Position};
+use crate::name::Name;
 
-/// Why a key file is refused.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyFileError {
-    /// It cannot be read.
-    #[error("the key file {path} cannot be read: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// It is not as `tsig-keygen` writes it.
-    #[error("{path}:{line}: {problem}")]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// The line, the first being 1.
-        line: usize,
-        /// What is wrong there.
-        problem: KeyProblem,
-    },
-}
+/// A longer file is no key.
+const MAX_FILE: u64 = 64 * 1024;
 
-/// What is wrong in a key file. No variant has anything of the secret.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyProblem {
-    /// Something else should stand here.
-    #[error("expected {0}; `tsig-keygen -a hmac-sha256 NAME` writes a file of the right form")]
-    Expected(&'static str),
-    /// The key's name is no domain name.
-    #[error("the name of the key is no domain name: {0}")]
-    Name(#[from] NameError),
-    /// An algorithm that is too weak, or unknown.
-    #[error("algorithm {0:?} is not supported: use hmac-sha256, hmac-sha384 or hmac-sha512")]
-    Algorithm(String),
-    /// The secret is no base64.
-    #[error("the secret is not base64")]
-    Secret,
-    /// The secret has no octets.
-    #[error("the secret is empty")]
-    NoSecret,
-    /// A quoted string or comment does not end.
-    #[error("a string or comment does not end")]
-    Open,
-}
+/// What stands at the last token is wrong. No text has anything of the secret in it.
+struct Wrong(String);
 
 impl TsigKey {
     /// Reads a file with one key.
     ///
     /// # Errors
-    /// [`KeyFileError`], with the line.
-    pub fn read(path: &Path) -> Result<Self, KeyFileError> {
-        let text = fs::read_to_string(path).map_err(|source| KeyFileError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        Self::parse(&Zeroizing::new(text)).map_err(|(line, problem)| KeyFileError::Content {
-            path: path.to_owned(),
-            line,
-            problem,
+    /// [`FileError`], with line and column.
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        FileError::load(path, MAX_FILE, |octets| {
+            let text = Mistake::unless_text(octets).map_err(|mistake| vec![mistake])?;
+            Self::parse(text).map_err(|mistake| vec![mistake])
         })
     }
 
     /// Reads the text of a file with one key.
     ///
     /// # Errors
-    /// The line, the first being 1, and what is wrong there.
-    pub fn parse(text: &str) -> Result<Self, (usize, KeyProblem)> {
-        let mut tokens = Tokens { rest: text };
-        let key = statement(&mut tokens);
-        let line = || text[..text.len() - tokens.rest.len()].matches('\n').count() + 1;
-        key.map_err(|problem| (line(), problem))
+    /// The first [`Mistake`].
+    pub fn parse(text: &str) -> Result<Self, Mistake> {
+        let mut tokens = Tokens {
+            rest: text,
+            last: text,
+        };
+        key(&mut tokens).map_err(|Wrong(message)| Mistake {
+            position: Position::of(text, text.len() - tokens.last.len()),
+            message,
+        })
     }
 }
 
 /// `key NAME { algorithm NAME; secret BASE64; };` and nothing after it.
-fn statement(tokens: &mut Tokens<'_>) -> Result<TsigKey, KeyProblem> {
+fn key(tokens: &mut Tokens<'_>) -> Result<TsigKey, Wrong> {
     tokens.expect("key", "`key`")?;
-    let name = tokens.value("the name of the key")?;
-    let name: Name = match name.strip_suffix('.') {
-        Some(_absolute) => name.parse()?,
-        None => format!("{name}.").parse()?,
-    };
+    let name = read_name(tokens.value("the name of the key")?)?;
     tokens.expect("{", "`{` after the name")?;
     let (mut algorithm, mut secret) = (None, None);
     loop {
@@ -113,53 +65,70 @@ fn statement(tokens: &mut Tokens<'_>) -> Result<TsigKey, KeyProblem> {
                 secret = Some(read_secret(tokens.value("a secret in base64")?)?);
             }
             Some("}") => break,
-            _ => {
-                return Err(KeyProblem::Expected(
-                    "`algorithm`, `secret` or `}`, each once",
-                ));
-            }
+            _ => return Err(expected("`algorithm`, `secret` or `}`, each once")),
         }
         tokens.expect(";", "`;`")?;
     }
-    tokens.expect(";", "`;` after `}`")?;
     let key = TsigKey::new(
         name,
-        algorithm.ok_or(KeyProblem::Expected("an `algorithm` in the key"))?,
-        secret.ok_or(KeyProblem::Expected("a `secret` in the key"))?,
+        algorithm.ok_or_else(|| expected("an `algorithm` before this"))?,
+        secret.ok_or_else(|| expected("a `secret` before this"))?,
     );
+    tokens.expect(";", "`;` after `}`")?;
     match tokens.next()? {
         None => Ok(key),
-        Some(_more) => Err(KeyProblem::Expected("nothing more: one key a file")),
+        Some(_more) => Err(expected("nothing more: one key a file")),
     }
 }
 
-fn read_algorithm(text: &str) -> Result<Algorithm, KeyProblem> {
+fn expected(what: &str) -> Wrong {
+    Wrong(format!(
+        "expected {what}; `tsig-keygen -a hmac-sha256 NAME` writes a file of the right form"
+    ))
+}
+
+fn read_name(text: &str) -> Result<Name, Wrong> {
+    let absolute = format!("{}.", text.strip_suffix('.').unwrap_or(text));
+    let name = absolute.parse();
+    name.map_err(|error| Wrong(format!("the name of the key is no domain name: {error}")))
+}
+
+fn read_algorithm(text: &str) -> Result<Algorithm, Wrong> {
     let lower = text.to_ascii_lowercase();
     let name = lower.strip_suffix('.').unwrap_or(&lower);
     let found = Algorithm::ALL.into_iter().find(|one| one.name() == name);
-    // A mixed-up file may have its secret here.
-    found.ok_or_else(|| KeyProblem::Algorithm(text.chars().take(16).collect()))
+    found.ok_or_else(|| {
+        // A mixed-up file may have its secret here.
+        let start: String = text.chars().take(16).collect();
+        let known = Algorithm::ALL.map(Algorithm::name).join(", ");
+        Wrong(format!(
+            "found the algorithm {start:?}, expected one of {known}"
+        ))
+    })
 }
 
-fn read_secret(text: &str) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
+fn read_secret(text: &str) -> Result<Zeroizing<Vec<u8>>, Wrong> {
     let secret = BASE64.decode(text.as_bytes());
-    let secret = Zeroizing::new(secret.map_err(|_wrong| KeyProblem::Secret)?);
+    let secret = secret.map_err(|_wrong| Wrong("the secret is not base64".to_owned()))?;
     if secret.is_empty() {
-        return Err(KeyProblem::NoSecret);
+        return Err(Wrong("the secret is empty".to_owned()));
     }
-    Ok(secret)
+    Ok(Zeroizing::new(secret))
 }
 
 /// Words, quoted strings without their quotes, and the characters `{`, `}` and `;`.
 struct Tokens<'a> {
     rest: &'a str,
+    /// From the last token on.
+    last: &'a str,
 }
 
 impl<'a> Tokens<'a> {
-    fn next(&mut self) -> Result<Option<&'a str>, KeyProblem> {
+    fn next(&mut self) -> Result<Option<&'a str>, Wrong> {
         self.skip_blanks()?;
+        self.last = self.rest;
         if let Some(quoted) = self.rest.strip_prefix('"') {
-            let (string, rest) = quoted.split_once('"').ok_or(KeyProblem::Open)?;
+            let (string, rest) = quoted.split_once('"').ok_or_else(open)?;
             self.rest = rest;
             return Ok(Some(string));
         }
@@ -175,7 +144,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Skips white space and the three kinds of comments.
-    fn skip_blanks(&mut self) -> Result<(), KeyProblem> {
+    fn skip_blanks(&mut self) -> Result<(), Wrong> {
         loop {
             self.rest = self.rest.trim_start();
             if self.rest.starts_with("//") || self.rest.starts_with('#') {
@@ -184,7 +153,8 @@ impl<'a> Tokens<'a> {
                     .split_once('\n')
                     .map_or("", |(_comment, rest)| rest);
             } else if let Some(comment) = self.rest.strip_prefix("/*") {
-                let (_comment, rest) = comment.split_once("*/").ok_or(KeyProblem::Open)?;
+                self.last = self.rest;
+                let (_comment, rest) = comment.split_once("*/").ok_or_else(open)?;
                 self.rest = rest;
             } else {
                 return Ok(());
@@ -192,20 +162,24 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    fn expect(&mut self, token: &str, what: &'static str) -> Result<(), KeyProblem> {
+    fn expect(&mut self, token: &str, what: &'static str) -> Result<(), Wrong> {
         match self.next()? {
             Some(next) if next == token => Ok(()),
-            _ => Err(KeyProblem::Expected(what)),
+            _ => Err(expected(what)),
         }
     }
 
     /// A word or a string.
-    fn value(&mut self, what: &'static str) -> Result<&'a str, KeyProblem> {
+    fn value(&mut self, what: &'static str) -> Result<&'a str, Wrong> {
         match self.next()? {
             Some(value) if !["{", "}", ";"].contains(&value) => Ok(value),
-            _ => Err(KeyProblem::Expected(what)),
+            _ => Err(expected(what)),
         }
     }
+}
+
+fn open() -> Wrong {
+    Wrong("a string or comment begins here and does not end".to_owned())
 }
 
 #[cfg(test)]
@@ -232,27 +206,31 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_told_with_its_line() {
-        let weak = GOOD.replace("hmac-sha256", "hmac-md5");
-        assert_eq!(
-            TsigKey::parse(&weak).unwrap_err(),
-            (2, KeyProblem::Algorithm("hmac-md5".into()))
-        );
-        for (from, to, line, said) in [
-            ("key", "kex", 1, "expected `key`"),
-            ("vm1.example.org", "a..b", 1, "no domain name"),
-            ("algorithm hmac-sha256;", "", 4, "`algorithm` in the key"),
-            ("AAEC", "AAE", 3, "not base64"),
-            ("AAEC", "", 3, "empty"),
-            ("\"AAEC\";", "\"AAEC\"", 4, "expected `;`"),
-            ("AAEC\"", "AAEC", 3, "does not end"),
-            ("};\n", "};\nkey b {};", 5, "one key a file"),
-            ("};\n", "", 4, "or `}`"),
+    fn a_mistake_is_told_with_its_place() {
+        for (from, to, line, column, said) in [
+            ("key", "kex", 1, 1, "expected `key`"),
+            ("vm1.example.org", "a..b", 1, 5, "no domain name"),
+            (
+                "hmac-sha256",
+                "hmac-md5",
+                2,
+                12,
+                "found the algorithm \"hmac-md5\"",
+            ),
+            ("algorithm hmac-sha256;", "", 4, 1, "an `algorithm` before"),
+            ("secret \"AAEC\";", "", 4, 1, "a `secret` before"),
+            ("AAEC", "AAE", 3, 9, "not base64"),
+            ("AAEC", "", 3, 9, "empty"),
+            ("\"AAEC\";", "\"AAEC\"", 4, 1, "expected `;`"),
+            ("AAEC\"", "AAEC", 3, 9, "does not end"),
+            ("};\n", "};\nkey b {};", 5, 1, "one key a file"),
+            ("};\n", "", 4, 1, "or `}`"),
+            ("};\n", "}; /* ", 4, 4, "does not end"),
         ] {
-            let text = GOOD.replace(from, to);
-            let (at, problem) = TsigKey::parse(&text).unwrap_err();
-            assert!(problem.to_string().contains(said), "{problem}");
-            assert_eq!(at, line, "{problem}");
+            let mistake = TsigKey::parse(&GOOD.replace(from, to)).unwrap_err();
+            assert!(mistake.message.contains(said), "{mistake:?}");
+            assert_eq!(mistake.position, Position { line, column }, "{mistake:?}");
+            assert!(!mistake.message.contains("AAEC"), "{mistake:?}");
         }
     }
 
@@ -262,9 +240,11 @@ mod tests {
         let path = folder.path().join("vm1.key");
         let missing = TsigKey::read(&path).unwrap_err().to_string();
         assert!(missing.contains("vm1.key"), "{missing}");
-        fs::write(&path, "key").unwrap();
+        std::fs::write(&path, "key").unwrap();
         let wrong = TsigKey::read(&path).unwrap_err().to_string();
-        assert!(wrong.contains("vm1.key:1: expected"), "{wrong}");
+        assert!(wrong.contains("vm1.key:1:4: expected"), "{wrong}");
+        std::fs::write(&path, b"key \xff").unwrap();
+        assert!(TsigKey::read(&path).is_err());
     }
 
     proptest::proptest! {

@@ -7,7 +7,6 @@ use core::fmt;
 use ring::hmac;
 use zeroize::Zeroizing;
 
-pub use self::file::{KeyFileError, KeyProblem};
 use crate::name::Name;
 
 /// A key that a host and a server share. Its secret is erased with it, and never printed.

@@ -9,6 +9,7 @@ use super::record::{Malformed, Timers, Tsig, id};
 use super::{FUDGE, mac};
 use crate::key::TsigKey;
 use crate::message::Rcode;
+use crate::utc::Utc;
 
 /// How many messages of an answer may come unsigned in a row (RFC 8945 §5.3.1).
 const MAX_UNSIGNED: usize = 99;
@@ -66,7 +67,7 @@ pub enum AnswerError {
     #[error("the server has another secret for the key {0}: compare both key files")]
     WrongSecret(String),
     /// The server's clock and this one differ by more than the five minutes of a signature.
-    #[error("the clocks differ: it is {theirs} at the server and {ours} here (seconds since 1970)")]
+    #[error("the clocks differ: it is {} at the server and {} here", Utc(*.theirs), Utc(*.ours))]
     Clock {
         /// The server's time.
         theirs: u64,

@@ -9,6 +9,7 @@ use super::{FUDGE, mac};
 use crate::key::TsigKey;
 use crate::message::Rcode;
 use crate::name::Name;
+use crate::utc::Utc;
 
 /// Checks the signature of a request.
 ///
@@ -165,9 +166,9 @@ impl Refused {
         let key = &answer.tsig.key;
         match (answer.tsig.error, &answer.signed) {
             (Rcode::BADTIME, Some((_key, now))) => format!(
-                "BADTIME: the request was signed with {key} at {}, and it is {now} here: \
-                 set the clocks right",
-                answer.tsig.timers.signed
+                "BADTIME: the request was signed with {key} at {}, and it is {} here: set the clocks right",
+                Utc(answer.tsig.timers.signed),
+                Utc(*now)
             ),
             (Rcode::BADTRUNC, _) => format!("BADTRUNC: the signature with {key} is shortened"),
             (Rcode::BADSIG, _) => format!("BADSIG: the signature with {key} is wrong"),

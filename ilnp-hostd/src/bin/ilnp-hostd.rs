@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use ilnp_dns::key::KeyFileError;
 use ilnp_hostd::config::{self, ConfigError};
 use ilnp_hostd::daemon;
 use ilnp_hostd::explain::explain;
@@ -49,7 +48,7 @@ fn main() -> ExitCode {
     };
     // Nobody may read standard error.
     let _ = writeln!(std::io::stderr(), "ilnp-hostd: {}", explain(&error));
-    if error.is::<ConfigError>() || error.is::<KeyFileError>() {
+    if error.is::<ConfigError>() {
         ExitCode::from(2)
     } else {
         ExitCode::FAILURE

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use ilnp_dns::key::{KeyFileError, TsigKey};
+use ilnp_dns::key::TsigKey;
+use ilnp_dns::mistake::FileError;
 use ilnp_dns::name::Name;
 use ilnp_dns::publish::{self, Publication, Status, Whereabouts};
 use tokio::sync::watch;
@@ -13,8 +14,8 @@ use crate::config::Dns;
 /// What `[dns]` asks for, its key included.
 ///
 /// # Errors
-/// [`KeyFileError`] when the key cannot be read.
-pub fn load(dns: Option<&Dns>) -> Result<Option<Publication>, KeyFileError> {
+/// [`FileError`] when the key cannot be read.
+pub fn load(dns: Option<&Dns>) -> Result<Option<Publication>, FileError> {
     let Some(dns) = dns else {
         return Ok(None);
     };

@@ -8,8 +8,8 @@ use toml::Spanned;
 
 use super::file::{File, GrantTable, ZoneTable};
 use super::{Config, ZoneConfig};
-use crate::key::{KeyFileError, TsigKey};
-use crate::mistake::{Mistake, Position};
+use crate::key::TsigKey;
+use crate::mistake::{FileError, Mistake, Position};
 use crate::name::Name;
 use crate::record::RecordType;
 use crate::zone::Grant;
@@ -19,7 +19,7 @@ pub(super) fn check(
     text: &str,
     directory: &Path,
     file: &File,
-    read_key: impl Fn(&Path) -> Result<TsigKey, KeyFileError>,
+    read_key: impl Fn(&Path) -> Result<TsigKey, FileError>,
 ) -> Result<Config, Vec<Mistake>> {
     let mut checker = Checker {
         text,
@@ -73,7 +73,7 @@ impl Checker<'_> {
     fn read_keys(
         &mut self,
         files: &[Spanned<String>],
-        read: impl Fn(&Path) -> Result<TsigKey, KeyFileError>,
+        read: impl Fn(&Path) -> Result<TsigKey, FileError>,
     ) {
         for value in files {
             let path = self.path(value);

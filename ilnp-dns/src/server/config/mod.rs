@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use serde::Deserialize as _;
 
-use crate::key::{KeyFileError, TsigKey};
+use crate::key::TsigKey;
 use crate::mistake::{FileError, Mistake};
 use crate::name::Name;
 use crate::zone::Grant;
@@ -75,7 +75,7 @@ impl Config {
     pub fn parse(
         octets: &[u8],
         directory: &Path,
-        read_key: impl Fn(&Path) -> Result<TsigKey, KeyFileError>,
+        read_key: impl Fn(&Path) -> Result<TsigKey, FileError>,
     ) -> Result<Self, Vec<Mistake>> {
         let text = Mistake::unless_text(octets).map_err(|mistake| vec![mistake])?;
         let file = toml::de::Deserializer::parse(text)

@@ -3,10 +3,11 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::{Config, Mistake};
-use crate::key::{Algorithm, KeyFileError, TsigKey};
+use crate::key::{Algorithm, TsigKey};
+use crate::mistake::FileError;
 
 /// A key that is called as its file.
-fn key(path: &Path) -> Result<TsigKey, KeyFileError> {
+fn key(path: &Path) -> Result<TsigKey, FileError> {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap();
     let name = format!("{stem}-key.").parse().unwrap();
     Ok(TsigKey::new(
