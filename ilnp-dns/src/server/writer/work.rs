@@ -15,7 +15,7 @@ use crate::server::store::{Commit, Progress, Store, StoreError, Stored};
 use crate::server::zones::ZoneData;
 use crate::zone::{Change, Zone};
 
-/// How long a database that failed is left alone.
+/// How long a database that fails again and again is left alone.
 const REST: Duration = Duration::from_secs(1);
 
 /// The thread's state.
@@ -25,6 +25,8 @@ pub(super) struct Work {
     path: PathBuf,
     /// When the database failed last.
     failed: Option<Instant>,
+    /// Until when it is left alone.
+    rest: Option<Instant>,
     zones: HashMap<Name, Open>,
     memory: Memory,
 }
@@ -60,6 +62,7 @@ impl Work {
             store: Some(Store::open(&path)?),
             path,
             failed: None,
+            rest: None,
             zones: HashMap::new(),
             memory: Memory::default(),
         })
@@ -129,7 +132,7 @@ impl Work {
             Outcome::Done(_) => update.responder.reply(Rcode::SERVFAIL),
             Outcome::Copy(rcode) => update.responder.reply(rcode),
             Outcome::TooOld => {
-                tracing::info!(key = ?update.key, "refused an update that is older than those of the same key that are remembered");
+                tracing::info!(key = ?update.key, "refused an update that is older than others of the same key");
                 update.responder.too_old()
             }
         }
@@ -199,19 +202,23 @@ impl Work {
         Ok(data)
     }
 
-    /// Closes a database that failed: what it can still do is unknown.
+    /// Closes a database that failed: what it can still do is unknown. It is opened again for the
+    /// next update, unless it failed a moment ago, too.
     fn fail(&mut self, error: &StoreError) {
         tracing::error!("updates are refused, queries are answered: {error}");
         self.store = None;
-        self.failed = Some(Instant::now());
+        let now = Instant::now();
+        let again = self.failed.is_some_and(|last| now - last < REST);
+        self.rest = again.then_some(now + REST);
+        self.failed = Some(now);
     }
 
-    /// Whether there is a database; one that failed is opened again after a while.
+    /// Whether there is a database; one that failed is opened again.
     fn usable_store(&mut self) -> bool {
         if self.store.is_some() {
             return true;
         }
-        if self.failed.is_some_and(|since| since.elapsed() < REST) {
+        if self.rest.is_some_and(|end| Instant::now() < end) {
             return false;
         }
         match Store::open(&self.path).and_then(|store| self.catch_up(store)) {
