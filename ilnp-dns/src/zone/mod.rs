@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`look_up`] | answers questions, additional data (RFC 6742) and made-up AAAA records among them |
 //! | [`update`] | checks and applies dynamic updates (RFC 2136) for those whom [`grant`] allows it |
-//! | [`file`] | reads and writes master files (RFC 1035 §5) |
+//! | [`mod@file`] | reads and writes master files (RFC 1035 §5) |
 //! | [`change`] | what an update did, for the journal and for incremental transfers |
 
 pub mod change;

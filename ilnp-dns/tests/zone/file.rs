@@ -139,6 +139,7 @@ fn mistakes_are_told_with_line_and_column() {
         ("a 5 DNSKEY x", "3:5", "expected"),
         ("a 5 ANY x", "3:5", ""),
         ("a.example.com. 5 A 192.0.2.1", "3:1", "not within zone"),
+        ("a 2147483648 A 192.0.2.1", "3:1", "is above 2147483647"),
         (
             "a 5 CNAME b\na 5 A 192.0.2.1",
             "4:1",

@@ -211,6 +211,9 @@ impl Draft {
             rdata,
             ..
         } = record;
+        if self.zone().node(name).is_none() {
+            return;
+        }
         let at_apex = *name == *self.zone().origin();
         let essential = |rtype| at_apex && matches!(rtype, RecordType::SOA | RecordType::NS);
         self.edit(name, |sets| match (*class, *rtype) {

@@ -20,21 +20,10 @@ fn grants() -> Grants {
 
 fn message(prerequisites: Vec<Record>, updates: Vec<Record>) -> Message {
     Message {
-        id: 1,
-        response: false,
-        opcode: Opcode::UPDATE,
-        authoritative: false,
-        truncated: false,
-        recursion_desired: false,
-        recursion_available: false,
-        authentic_data: false,
-        checking_disabled: false,
-        rcode: Rcode::NOERROR,
         questions: vec![question("example.org.", RecordType::SOA)],
         answers: prerequisites,
         authorities: updates,
-        additionals: vec![],
-        edns: None,
+        ..Message::request(1, Opcode::UPDATE)
     }
 }
 
