@@ -1,16 +1,22 @@
-//! The demonstration: one host moves between two sites under real programs.
+//! The demonstration: one host moves between two sites under real programs, and is found by name.
 
 use crate::scenario::{LoadError, Scenario, parse};
 
 /// Over plain IPv6 and over ILNP: the host's sessions go on.
 const MOVES: &str = include_str!("../scenarios/demo.toml");
+/// Over ILNP: it is found by name, before and after it moves.
+const NAMES: &str = include_str!("../scenarios/names.toml");
 
-/// The scenarios of the demonstration, in their order.
+/// The scenarios of the demonstration, `scenarios/demo.toml` and `scenarios/names.toml`, in their
+/// order.
 ///
 /// # Errors
 /// [`LoadError::Wrong`] when a file that was compiled in is wrong.
-pub fn scenarios() -> Result<Vec<Scenario>, LoadError> {
-    Ok(vec![parse(MOVES, "scenarios/demo.toml")?])
+pub fn scenarios() -> Result<[Scenario; 2], LoadError> {
+    Ok([
+        parse(MOVES, "scenarios/demo.toml")?,
+        parse(NAMES, "scenarios/names.toml")?,
+    ])
 }
 
 #[cfg(test)]

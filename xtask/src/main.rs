@@ -26,7 +26,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Show a host that moves between two sites: over plain IPv6 its sessions die, over ILNP they
-    /// go on.
+    /// go on, and it is found by name.
     Demo,
     /// Run every test: unit, property, simulation, differential, end to end, conformance.
     Test {
