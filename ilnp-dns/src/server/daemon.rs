@@ -23,6 +23,8 @@ use crate::zone::{Extras, Grants, Zone, file};
 
 /// The database within the state directory.
 const DATABASE: &str = "zones.redb";
+/// What is warned of in one master file at most.
+const MAX_ODDITIES: usize = 20;
 
 /// Reads the configuration at `path`, the keys and the master files that it names.
 ///
@@ -144,7 +146,11 @@ async fn open(zone: &ZoneConfig, keys: &[Arc<TsigKey>], writer: &Writer) -> anyh
 }
 
 fn read_master_file(zone: &ZoneConfig) -> anyhow::Result<Zone> {
-    Ok(file::load(&zone.file, &zone.name)?)
+    let read = file::load(&zone.file, &zone.name)?;
+    for oddity in read.oddities().take(MAX_ODDITIES) {
+        tracing::warn!("{}: {oddity}", zone.file.display());
+    }
+    Ok(read)
 }
 
 struct Signals {

@@ -8,6 +8,7 @@
 //! | [`look_up`] | answers questions, additional data (RFC 6742) and made-up AAAA records among them |
 //! | [`update`] | checks and applies dynamic updates (RFC 2136) for those whom [`grant`] allows it |
 //! | [`mod@file`] | reads and writes master files (RFC 1035 §5) |
+//! | [`lint`] | tells what is allowed but hardly meant |
 //! | [`change`] | what an update did, for the journal and for incremental transfers |
 
 pub mod change;
@@ -15,6 +16,7 @@ mod draft;
 mod fields;
 pub mod file;
 pub mod grant;
+pub mod lint;
 pub mod look_up;
 mod node;
 mod path;

@@ -1,4 +1,7 @@
 //! AAAA records made of NID and L64 records, for hosts that do not speak ILNP (RFC 6741 §8.4).
+//!
+//! They are answers and no data: transfers do not carry them. A host that wants them from secondary
+//! servers too publishes AAAA records together with its Locators.
 
 use std::borrow::Cow;
 
@@ -15,18 +18,27 @@ use crate::zone::{Zone, fields};
 const MAX_ADDRESSES: usize = 100;
 
 impl Zone {
-    /// The AAAA records of a name that has none: each Locator with each Node Identifier, be the
-    /// Locators its own or those of the names in this zone that its LP records point at.
+    /// The AAAA records of a name that has none.
     pub(super) fn synthesise<'a>(
         &self,
         node: &Node,
         name: &Cow<'a, Name>,
         rtype: RecordType,
     ) -> Option<View<'a>> {
-        let nids = node
-            .sets
-            .get(RecordType::NID)
-            .filter(|_| rtype == RecordType::AAAA)?;
+        let wanted = (rtype == RecordType::AAAA).then_some(node)?;
+        let (addresses, ttl) = self.addresses(wanted)?;
+        Some(View {
+            owner: name.clone(),
+            rtype,
+            ttl,
+            rdatas: Cow::Owned(addresses),
+        })
+    }
+
+    /// Each Locator of a name with each Node Identifier, be the Locators its own or those of the
+    /// names in this zone that its LP records point at; and the shortest TTL of all of them.
+    pub(in crate::zone) fn addresses(&self, node: &Node) -> Option<(Vec<Bytes>, u32)> {
+        let nids = node.sets.get(RecordType::NID)?;
         let (mut ttl, mut addresses) = (nids.ttl, Vec::new());
         let mut combine = |locators: &RrSet, longest: u32| {
             ttl = ttl.min(locators.ttl).min(longest);
@@ -45,12 +57,7 @@ impl Zone {
         addresses.sort_unstable();
         addresses.dedup();
         addresses.truncate(MAX_ADDRESSES);
-        (!addresses.is_empty()).then(|| View {
-            owner: name.clone(),
-            rtype,
-            ttl,
-            rdatas: Cow::Owned(addresses),
-        })
+        (!addresses.is_empty()).then_some((addresses, ttl))
     }
 
     /// The L64 sets that LP records point at.
