@@ -18,12 +18,11 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use self::transport::{over_tcp, over_udp};
 use crate::key::TsigKey;
 use crate::message::{Message, MessageError};
+use crate::raw::is_truncated;
 use crate::tsig::{AnswerError, sign_request};
 
 /// The longest request that goes by UDP: no fragments on any path (RFC 9715 §3).
 const MAX_UDP_REQUEST: usize = 1232;
-/// The octet of a header that has TC, and the bit.
-const TRUNCATED: (usize, u8) = (2, 0x02);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -159,7 +158,7 @@ where
         let (request, accept) = prepare();
         if request.len() <= MAX_UDP_REQUEST {
             let answer = over_udp(server, &request, accept, &mut refused).await?;
-            if answer[TRUNCATED.0] & TRUNCATED.1 == 0 {
+            if !is_truncated(&answer) {
                 return Ok(answer);
             }
         }

@@ -6,10 +6,9 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 
+use crate::raw::{HEADER, Raw};
 use crate::tsig::AnswerError;
 
-/// Octets of a header.
-const HEADER: usize = 12;
 /// Octets of the largest message.
 const MAX_MESSAGE: usize = 65_535;
 /// The response bit and the opcode in the third octet of a header.
@@ -84,16 +83,7 @@ fn answers(request: &[u8], answer: &[u8]) -> bool {
 
 /// The octets of the only question.
 fn question(message: &[u8]) -> Option<&[u8]> {
-    let mut end = HEADER;
-    loop {
-        match *message.get(end)? {
-            0 => break,
-            length @ 1..=63 => end += 1 + usize::from(length),
-            _ => return None,
-        }
-    }
-    let only = message[4..6] == [0, 1];
-    message.get(HEADER..end + 5).filter(|_question| only)
+    Raw::read(message).map(|raw| &raw.head[HEADER..])
 }
 
 /// Whether the only question of a message is this one, in any case of the name.

@@ -8,6 +8,7 @@
     reason = "a panic is how a broken promise is told"
 )]
 
+mod tsig;
 mod zone;
 
 use core::fmt::Display;
@@ -16,6 +17,7 @@ use core::str::FromStr;
 use crate::message::Message;
 use crate::rdata::{L32, L64, Lp, Nid};
 
+pub use tsig::{tsig, tsig_key};
 pub use zone::{dns_update, zone_file};
 
 /// A name below `fuzz/corpus/`, and the function that takes its files.
@@ -26,6 +28,8 @@ pub const TARGETS: &[Target] = &[
     ("dns_message", dns_message),
     ("dns_rdata", dns_rdata),
     ("dns_update", dns_update),
+    ("tsig", tsig),
+    ("tsig_key", tsig_key),
     ("zone_file", zone_file),
 ];
 
