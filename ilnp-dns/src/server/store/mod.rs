@@ -1,36 +1,28 @@
 //! Zones on disk.
 //!
 //! An update is a row of the zone's journal and nothing else, so that a commit writes few pages,
-//! and updates that wait together share one. Every [`FOLD`] changes the record sets that they
+//! and updates that wait together share one. Every few thousand changes the record sets that they
 //! touched are written too, and rows that are older than the fold before go: the database stays as
 //! large as its zones and a bounded journal, and a start replays at most a bounded journal.
 
 mod encoding;
+mod journal;
+mod tables;
 
-use std::collections::BTreeSet;
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
-use redb::{
-    Database, ReadTransaction, ReadableDatabase as _, ReadableTable as _, TableDefinition,
-    TableError, WriteTransaction,
-};
+use redb::{Database, ReadableDatabase as _, ReadableTable as _};
 
 use crate::name::Name;
-use crate::record::{Class, RecordType};
 use crate::zone::change::ApplyError;
 use crate::zone::{Change, Zone, ZoneError};
 use encoding::Corrupt;
-
-/// After how many changes their record sets are written.
-const FOLD: u64 = 4096;
-
-/// By the zone's name: up to which change its record sets are written, and its class.
-const ZONES: TableDefinition<'_, &[u8], (u64, u16)> = TableDefinition::new("zones");
-
-/// The record sets of a zone, by owner and type.
-type Sets<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
-/// The changes of a zone, by number.
-type Journal<'a> = TableDefinition<'a, u64, &'static [u8]>;
+pub(super) use journal::Progress;
+use journal::{append, fold};
+use tables::{Tables, header, set_header};
 
 /// Why a zone cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -86,17 +78,6 @@ impl<E: Into<redb::Error>> From<E> for Problem {
 pub(super) struct Store {
     database: Database,
     path: PathBuf,
-}
-
-/// Where the journal of a zone stands.
-#[derive(Debug)]
-pub(super) struct Progress {
-    /// How many changes there ever were.
-    changes: u64,
-    /// Up to which change the record sets are written.
-    folded: u64,
-    /// The record sets that later changes touched.
-    touched: BTreeSet<(Name, RecordType)>,
 }
 
 /// A zone as it was read, with its latest changes.
@@ -238,102 +219,5 @@ impl Store {
         }
         writing.commit()?;
         Ok(())
-    }
-}
-
-impl Progress {
-    fn new(folded: u64) -> Self {
-        Self {
-            changes: folded,
-            folded,
-            touched: BTreeSet::new(),
-        }
-    }
-
-    /// Whether the journal has grown enough to be folded.
-    fn is_long(&self) -> bool {
-        self.changes - self.folded >= FOLD || self.touched.len() as u64 >= FOLD
-    }
-
-    /// Brings it forward by a change.
-    fn note(&mut self, change: &Change) {
-        self.changes += 1;
-        let soa = [&change.new_soa];
-        for record in change.removed.iter().chain(&change.added).chain(soa) {
-            self.touched.insert((record.name.clone(), record.rtype));
-        }
-    }
-}
-
-/// Adds changes to the journal.
-fn append(writing: &WriteTransaction, commit: &mut Commit<'_>) -> Result<(), Problem> {
-    let tables = Tables::of(commit.zone.origin());
-    let mut journal = writing.open_table(tables.journal())?;
-    for change in commit.changes {
-        commit.progress.note(change);
-        let octets = encoding::write_change(change);
-        journal.insert(commit.progress.changes, octets.as_slice())?;
-    }
-    Ok(())
-}
-
-/// Writes the record sets that changed, and forgets the changes up to the fold before.
-fn fold(writing: &WriteTransaction, commit: &mut Commit<'_>) -> Result<(), Problem> {
-    let tables = Tables::of(commit.zone.origin());
-    let mut sets = writing.open_table(tables.sets())?;
-    for (owner, rtype) in &commit.progress.touched {
-        let key = encoding::set_key(owner, *rtype);
-        let mut octets = Vec::new();
-        let records: Vec<_> = commit.zone.records_of(owner, *rtype).collect();
-        encoding::write_records(&mut octets, &records);
-        match octets.is_empty() {
-            true => drop(sets.remove(key.as_slice())?),
-            false => drop(sets.insert(key.as_slice(), octets.as_slice())?),
-        }
-    }
-    let mut journal = writing.open_table(tables.journal())?;
-    journal.retain_in(..=commit.progress.folded, |_, _| false)?;
-    commit.progress.folded = commit.progress.changes;
-    commit.progress.touched.clear();
-    set_header(writing, commit.zone, commit.progress.folded)
-}
-
-fn header(reading: &ReadTransaction, origin: &Name) -> Result<Option<(u64, Class)>, Problem> {
-    let zones = match reading.open_table(ZONES) {
-        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-        zones => zones?,
-    };
-    let row = zones.get(origin.wire().to_ascii_lowercase().as_slice())?;
-    Ok(row.map(|row| (row.value().0, Class(row.value().1))))
-}
-
-fn set_header(writing: &WriteTransaction, zone: &Zone, folded: u64) -> Result<(), Problem> {
-    let mut zones = writing.open_table(ZONES)?;
-    let key = zone.origin().wire().to_ascii_lowercase();
-    zones.insert(key.as_slice(), (folded, zone.class().0))?;
-    Ok(())
-}
-
-/// The names of a zone's tables.
-struct Tables {
-    sets: String,
-    journal: String,
-}
-
-impl Tables {
-    fn of(origin: &Name) -> Self {
-        let origin = origin.to_string().to_ascii_lowercase();
-        Self {
-            sets: format!("sets of {origin}"),
-            journal: format!("journal of {origin}"),
-        }
-    }
-
-    fn sets(&self) -> Sets<'_> {
-        Sets::new(&self.sets)
-    }
-
-    fn journal(&self) -> Journal<'_> {
-        Journal::new(&self.journal)
     }
 }
