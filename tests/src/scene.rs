@@ -57,7 +57,11 @@ impl Scene {
     ///
     /// # Errors
     /// As [`start`](Self::start).
-    pub fn build(name: &str, protocol: Protocol, setup: Setup) -> anyhow::Result<Self> {
+    pub fn build(
+        name: &str,
+        protocol: Protocol,
+        setup: impl FnOnce(&mut Scenario),
+    ) -> anyhow::Result<Self> {
         if !geteuid().is_root() {
             return Err(LabError::NotRoot.into());
         }
