@@ -4,6 +4,8 @@
 
 mod codec;
 #[cfg(feature = "server")]
+pub(crate) mod server;
+#[cfg(feature = "server")]
 pub(crate) mod text;
 
 pub(crate) use codec::last_additional;

@@ -96,7 +96,8 @@ async fn listen(
             udp::serve(socket, Arc::clone(answerer), writer.clone())
                 .context("cannot start a thread")?;
         }
-        tokio::spawn(tcp::serve(listener, Arc::clone(answerer), writer.clone()));
+        let tcp = tcp::serve(listener, address, Arc::clone(answerer), writer.clone());
+        tokio::spawn(tcp);
         addresses.push(address);
     }
     Ok(addresses)

@@ -4,7 +4,7 @@
 //! transfers for their reader: they are handed back.
 
 mod query;
-mod responder;
+mod response;
 mod transfer;
 mod update;
 
@@ -17,8 +17,8 @@ use super::zones::Serving;
 use crate::exchange::unix_now;
 use crate::message::{Message, MessageError, Opcode, Rcode};
 use crate::record::{Class, RecordType};
-use crate::tsig;
-pub(super) use responder::Responder;
+use crate::tsig::{self, Seal};
+pub(super) use response::Response;
 pub(super) use transfer::Transfer;
 pub(super) use update::Update;
 
@@ -33,7 +33,7 @@ pub(super) enum Transport {
 #[derive(Debug)]
 pub(super) enum Verdict {
     /// Send this.
-    Reply(Vec<u8>),
+    Reply(Box<Response>),
     /// Send nothing.
     Silence,
     /// Do this update, then answer.
@@ -68,27 +68,26 @@ impl Answerer {
             Err(_) => return refuse_unreadable(wire),
         };
         let serving = self.serving.load();
-        let mut responder = Responder::new(&request, transport);
+        let mut response = Response::new(&request, transport);
         let find = |name: &_| serving.keys.get(name).map(Arc::clone);
-        let signer = match tsig::verify_request(wire, find, unix_now()) {
-            Ok(signer) => signer,
+        match tsig::verify_request(wire, find, unix_now()) {
+            Ok(None) => {}
+            Ok(Some(signer)) => response.seal = Seal::Signed(signer),
             Err(refused) => {
                 tracing::info!(%refused, "refused a request");
-                let mut reply = responder.reply(refused.rcode());
-                refused.attach(&mut reply);
-                return Verdict::Reply(reply);
+                let response = response.with(refused.rcode());
+                return reply(response.sealed(Seal::Refused(refused)));
             }
-        };
-        responder.signer = signer;
+        }
         if request.edns.as_ref().is_some_and(|edns| edns.version != 0) {
-            return Verdict::Reply(responder.reply(Rcode::BADVERS));
+            return reply(response.with(Rcode::BADVERS));
         }
         match request.opcode {
-            Opcode::QUERY => query(&serving, &request, responder, transport),
+            Opcode::QUERY => query(&serving, &request, response, transport),
             Opcode::UPDATE => {
-                update::accept(&serving, request, self.digests.hash_one(wire), responder)
+                update::accept(&serving, request, self.digests.hash_one(wire), response)
             }
-            _ => Verdict::Reply(responder.reply(Rcode::NOTIMP)),
+            _ => reply(response.with(Rcode::NOTIMP)),
         }
     }
 }
@@ -97,22 +96,22 @@ impl Answerer {
 fn query(
     serving: &Serving,
     request: &Message,
-    mut responder: Responder,
+    mut response: Response,
     transport: Transport,
 ) -> Verdict {
     let [question] = &*request.questions else {
-        return Verdict::Reply(responder.reply(Rcode::FORMERR));
+        return reply(response.with(Rcode::FORMERR));
     };
     if question.class != Class::IN {
-        return Verdict::Reply(responder.reply(Rcode::REFUSED));
+        return reply(response.with(Rcode::REFUSED));
     }
     match question.rtype {
         RecordType::AXFR | RecordType::IXFR => {
-            transfer::accept(serving, request, responder, transport)
+            transfer::accept(serving, request, response, transport)
         }
         _ => {
-            query::answer(serving, question, &mut responder.response);
-            Verdict::Reply(responder.finish())
+            query::answer(serving, question, &mut response.message);
+            reply(response)
         }
     }
 }
@@ -126,8 +125,9 @@ fn refuse_unreadable(wire: &[u8]) -> Verdict {
         return Verdict::Silence;
     }
     let id = u16::from_be_bytes([id_high, id_low]);
-    let mut response = Message::request(id, Opcode(flags >> 3 & 0xf));
-    response.response = true;
-    response.rcode = Rcode::FORMERR;
-    Verdict::Reply(response.to_wire(12))
+    reply(Response::unreadable(id, Opcode(flags >> 3 & 0xf)))
+}
+
+fn reply(response: Response) -> Verdict {
+    Verdict::Reply(Box::new(response))
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Responder, Transport, Verdict};
+use super::{Response, Transport, Verdict, reply};
 use crate::message::{Message, Rcode};
 use crate::record::{Record, RecordType};
 use crate::server::zones::Serving;
+use crate::tsig::Seal;
 use crate::zone::{Change, Serial, Zone, serial_of_soa};
 
 /// About how many octets a message of a transfer has.
@@ -17,59 +18,59 @@ pub(crate) struct Transfer {
     zone: Arc<Zone>,
     /// What led to it from the version that the secondary server has; `None` for all records.
     changes: Option<Vec<Arc<Change>>>,
-    responder: Responder,
+    response: Response,
 }
 
 /// Judges a request for a transfer.
 pub(super) fn accept(
     serving: &Serving,
     request: &Message,
-    mut responder: Responder,
+    mut response: Response,
     transport: Transport,
 ) -> Verdict {
     let question = &request.questions[0];
     let Some(served) = serving.zones.get(&question.name) else {
-        return Verdict::Reply(responder.reply(Rcode::NOTAUTH));
+        return reply(response.with(Rcode::NOTAUTH));
     };
-    let key = responder.signer.as_ref().map(|signer| signer.key().name());
+    let key = response.seal.signer().map(|signer| signer.key().name());
     let allowed = served.transfer_key.as_ref().map(|key| key.name());
     if allowed.is_none() || key != allowed {
         let key = key.map(ToString::to_string);
         tracing::info!(zone = %question.name, ?key, "refused a transfer");
-        return Verdict::Reply(responder.reply(Rcode::REFUSED));
+        return reply(response.with(Rcode::REFUSED));
     }
     let zone = Arc::clone(&served.data.snapshot());
-    responder.response.authoritative = true;
+    response.message.authoritative = true;
     if question.rtype == RecordType::AXFR {
         return match transport {
-            Transport::Tcp => whole(zone, responder),
+            Transport::Tcp => whole(zone, response),
             // RFC 5936 §4.2: not defined.
-            Transport::Udp => Verdict::Reply(responder.reply(Rcode::FORMERR)),
+            Transport::Udp => reply(response.with(Rcode::FORMERR)),
         };
     }
     let Some(has) = serial_in(request) else {
-        return Verdict::Reply(responder.reply(Rcode::FORMERR));
+        return reply(response.with(Rcode::FORMERR));
     };
     // RFC 1995 §2: the SOA record alone says that there is nothing new, or that TCP is needed.
     if transport == Transport::Udp || !zone.serial().is_newer_than(has) {
-        responder.response.answers = vec![zone.soa()];
-        return Verdict::Reply(responder.finish());
+        response.message.answers = vec![zone.soa()];
+        return reply(response);
     }
     match served.data.changes_since(has) {
         Some((zone, changes)) => Verdict::Transfer(Box::new(Transfer {
             zone,
             changes: Some(changes),
-            responder,
+            response,
         })),
-        None => whole(zone, responder),
+        None => whole(zone, response),
     }
 }
 
-fn whole(zone: Arc<Zone>, responder: Responder) -> Verdict {
+fn whole(zone: Arc<Zone>, response: Response) -> Verdict {
     Verdict::Transfer(Box::new(Transfer {
         zone,
         changes: None,
-        responder,
+        response,
     }))
 }
 
@@ -80,26 +81,36 @@ fn serial_in(request: &Message) -> Option<Serial> {
 }
 
 impl Transfer {
+    /// Takes out what seals all the messages.
+    pub(crate) fn take_seal(&mut self) -> Seal {
+        self.response.take_seal()
+    }
+
     /// Gives message after message to `send`, as long as that takes them.
-    pub(crate) fn send(self, mut send: impl FnMut(Vec<u8>) -> bool) {
+    pub(crate) fn send(self, mut send: impl FnMut(Message) -> bool) {
         let Self {
             zone,
             changes,
-            mut responder,
+            response,
         } = self;
+        let mut message = response.message;
         let mut records: Box<dyn Iterator<Item = Record> + '_> = match &changes {
             Some(changes) => Box::new(incremental(&zone, changes)),
             None => Box::new(zone.records().chain([zone.soa()])),
         };
         let mut next = records.next();
         while let Some(first) = next {
-            next = fill(&mut responder.response.answers, first, &mut records);
-            if !send(responder.emit(usize::from(u16::MAX))) {
+            let mut answers = Vec::new();
+            next = fill(&mut answers, first, &mut records);
+            let filled = Message {
+                answers,
+                ..message.clone()
+            };
+            if !send(filled) {
                 return;
             }
-            responder.response.answers.clear();
             // RFC 5936 §2.2.1: later messages need none.
-            responder.response.questions.clear();
+            message.questions.clear();
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Responder, Verdict};
+use super::{Response, Verdict, reply};
 use crate::message::{Message, Rcode};
 use crate::name::Name;
 use crate::server::writer::Fingerprint;
@@ -20,7 +20,7 @@ pub(crate) struct Update {
     /// Tells it from others that the key signed.
     pub(crate) fingerprint: Option<Fingerprint>,
     /// Answers it.
-    pub(crate) responder: Responder,
+    pub(crate) response: Response,
 }
 
 /// Hands on an update for a zone that is served here.
@@ -28,16 +28,16 @@ pub(super) fn accept(
     serving: &Serving,
     message: Message,
     digest: u64,
-    mut responder: Responder,
+    response: Response,
 ) -> Verdict {
     let [zone] = &*message.questions else {
-        return Verdict::Reply(responder.reply(Rcode::FORMERR));
+        return reply(response.with(Rcode::FORMERR));
     };
     // RFC 2136 §3.1.2: the zone itself, not one above.
     let Some(served) = serving.zones.get(&zone.name) else {
-        return Verdict::Reply(responder.reply(Rcode::NOTAUTH));
+        return reply(response.with(Rcode::NOTAUTH));
     };
-    let signer = responder.signer.as_ref();
+    let signer = response.seal.signer();
     Verdict::Update(Box::new(Update {
         zone: Arc::clone(served),
         message,
@@ -46,6 +46,6 @@ pub(super) fn accept(
             signed: signer.time_signed(),
             digest,
         }),
-        responder,
+        response,
     }))
 }

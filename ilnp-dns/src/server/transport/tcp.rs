@@ -1,121 +1,73 @@
-//! TCP (RFC 7766): a task for each connection, requests one after the other.
+//! TCP (RFC 7766): hickory's server has the connections, and this answers their requests.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
-use crate::server::answer::{Answerer, Transfer, Transport, Update, Verdict};
+use crate::hickory::server::{Respond, Sealed, serve_tcp};
+use crate::server::answer::{Answerer, Response, Transfer, Transport, Verdict};
 use crate::server::writer::Writer;
 
-/// How many connections are served at a time; more wait in the kernel's queue.
-const CONNECTIONS: usize = 4096;
-/// How long a connection may be idle, or take to receive an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How many messages of a transfer are made before they can be sent.
+/// How long a connection may be idle.
+const IDLE: Duration = Duration::from_secs(30);
+/// How many messages of a transfer are made before they are taken.
 const AHEAD: usize = 4;
-/// The pause after the system had no more file descriptors.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts connections for ever.
 pub(in crate::server) async fn serve(
     listener: TcpListener,
+    address: SocketAddr,
     answerer: Arc<Answerer>,
     writer: Writer,
 ) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
-        };
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                let connection = Connection {
-                    stream,
-                    answerer: Arc::clone(&answerer),
-                    writer: writer.clone(),
-                };
-                tokio::spawn(connection.run(peer, place));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                sleep(PAUSE).await;
-            }
-        }
+    let endpoint = Endpoint { answerer, writer };
+    if let Err(error) = serve_tcp(listener, IDLE, endpoint).await {
+        tracing::error!(%address, error, "TCP is not served any more: restart the server");
     }
 }
 
-struct Connection {
-    stream: TcpStream,
+struct Endpoint {
     answerer: Arc<Answerer>,
     writer: Writer,
 }
 
-impl Connection {
-    async fn run(mut self, peer: SocketAddr, _place: OwnedSemaphorePermit) {
-        if let Err(error) = self.answer_all().await {
-            tracing::debug!(%peer, %error, "a connection ended");
-        }
-    }
-
-    async fn answer_all(&mut self) -> io::Result<()> {
-        self.stream.set_nodelay(true)?;
-        loop {
-            let request = timeout(PATIENCE, read(&mut self.stream)).await??;
-            match self.answerer.judge(&request, Transport::Tcp) {
-                Verdict::Reply(reply) => write(&mut self.stream, &reply).await?,
-                Verdict::Silence => {}
-                Verdict::Update(update) => {
-                    let reply = self.update(update).await?;
-                    write(&mut self.stream, &reply).await?;
-                }
-                Verdict::Transfer(transfer) => {
-                    let mut messages = stream_of(transfer);
-                    while let Some(message) = messages.recv().await {
-                        write(&mut self.stream, &message).await?;
-                    }
-                }
+impl Respond for Endpoint {
+    fn respond(&self, request: &[u8]) -> mpsc::Receiver<Sealed> {
+        let (answer, receiver) = mpsc::channel(AHEAD);
+        match self.answerer.judge(request, Transport::Tcp) {
+            Verdict::Reply(response) => send(&answer, *response),
+            Verdict::Silence => {}
+            Verdict::Update(update) => {
+                let reply = move |response| send(&answer, response);
+                self.writer.update(update, Box::new(reply));
+            }
+            // On a thread of its own: a large zone is much to read.
+            Verdict::Transfer(transfer) => {
+                tokio::task::spawn_blocking(move || send_all(&answer, *transfer));
             }
         }
-    }
-
-    async fn update(&self, update: Box<Update>) -> io::Result<Vec<u8>> {
-        let (sender, answer) = oneshot::channel();
-        let reply = move |reply| {
-            // The connection may be gone; the update is done all the same.
-            let _ = sender.send(reply);
-        };
-        self.writer.update(update, Box::new(reply));
-        answer
-            .await
-            .map_err(|_| io::ErrorKind::ConnectionAborted.into())
+        receiver
     }
 }
 
-/// The messages of a transfer, made on a thread of their own: a large zone is much to encode.
-fn stream_of(transfer: Box<Transfer>) -> mpsc::Receiver<Vec<u8>> {
-    let (sender, messages) = mpsc::channel(AHEAD);
-    tokio::task::spawn_blocking(move || {
-        transfer.send(|message| sender.blocking_send(message).is_ok());
+fn send(answer: &mpsc::Sender<Sealed>, response: Response) {
+    // There is room for one. The connection may be gone: an update is done all the same.
+    let _ = answer.try_send(Sealed {
+        message: response.message,
+        seal: Some(response.seal),
     });
-    messages
 }
 
-/// Reads a message with its length in front.
-async fn read(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
-    let length = stream.read_u16().await?;
-    let mut message = vec![0; length.into()];
-    stream.read_exact(&mut message).await?;
-    Ok(message)
-}
-
-async fn write(stream: &mut TcpStream, message: &[u8]) -> io::Result<()> {
-    let length = u16::try_from(message.len()).map_err(io::Error::other)?;
-    let framed = [&length.to_be_bytes(), message].concat();
-    timeout(PATIENCE, stream.write_all(&framed)).await?
+fn send_all(answer: &mpsc::Sender<Sealed>, mut transfer: Transfer) {
+    let mut seal = Some(transfer.take_seal());
+    transfer.send(|message| {
+        let next = Sealed {
+            message,
+            seal: seal.take(),
+        };
+        answer.blocking_send(next).is_ok()
+    });
 }

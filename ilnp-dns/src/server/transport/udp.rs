@@ -9,7 +9,7 @@ use std::thread;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::server::answer::{Answerer, Transport, Verdict};
+use crate::server::answer::{Answerer, Response, Transport, Verdict};
 use crate::server::writer::Writer;
 
 /// Datagrams that the kernel keeps while all threads work.
@@ -82,11 +82,11 @@ impl Endpoint {
 
     fn answer(&self, wire: &[u8], peer: SocketAddr) {
         match self.answerer.judge(wire, Transport::Udp) {
-            Verdict::Reply(reply) => send(&self.socket, &reply, peer),
+            Verdict::Reply(response) => send(&self.socket, *response, peer),
             Verdict::Silence => {}
             Verdict::Update(update) => {
                 let socket = Arc::clone(&self.socket);
-                let reply = move |reply: Vec<u8>| send(&socket, &reply, peer);
+                let reply = move |response| send(&socket, response, peer);
                 self.writer.update(update, Box::new(reply));
             }
             // Judged for UDP, none is a transfer.
@@ -95,8 +95,8 @@ impl Endpoint {
     }
 }
 
-fn send(socket: &UdpSocket, reply: &[u8], peer: SocketAddr) {
-    if let Err(error) = socket.send_to(reply, peer) {
+fn send(socket: &UdpSocket, response: Response, peer: SocketAddr) {
+    if let Err(error) = socket.send_to(&response.into_wire(), peer) {
         tracing::debug!(%error, %peer, "an answer was not sent");
     }
 }

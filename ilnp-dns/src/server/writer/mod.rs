@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::answer::Update;
+use super::answer::{Response, Update};
 use super::zones::ZoneData;
 use crate::message::Rcode;
 use crate::name::Name;
@@ -23,7 +23,7 @@ const WAITING: usize = 4096;
 const BATCH: usize = 512;
 
 /// Sends the answer to an update.
-pub(super) type Reply = Box<dyn FnOnce(Vec<u8>) + Send>;
+pub(super) type Reply = Box<dyn FnOnce(Response) + Send>;
 
 /// An update, and who waits for its answer.
 struct Job {
@@ -67,10 +67,10 @@ impl Writer {
     pub(super) fn update(&self, update: Box<Update>, reply: Reply) {
         let command = Command::Update(Job { update, reply });
         if let Err(error) = self.commands.try_send(command)
-            && let Command::Update(Job { mut update, reply }) = error.into_inner()
+            && let Command::Update(Job { update, reply }) = error.into_inner()
         {
             tracing::debug!("refused an update: {WAITING} others wait for the disk");
-            reply(update.responder.reply(Rcode::SERVFAIL));
+            reply(update.response.with(Rcode::SERVFAIL));
         }
     }
 

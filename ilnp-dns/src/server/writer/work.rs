@@ -10,7 +10,7 @@ use super::{Job, Source};
 use crate::exchange::unix_now;
 use crate::message::Rcode;
 use crate::name::Name;
-use crate::server::answer::Update;
+use crate::server::answer::{Response, Update};
 use crate::server::store::{Commit, Progress, Store, StoreError, Stored};
 use crate::server::zones::ZoneData;
 use crate::zone::{Change, Zone};
@@ -121,19 +121,19 @@ impl Work {
     }
 
     /// The answer to an update, when it is known whether it is on disk.
-    fn answer(&mut self, mut update: Update, outcome: Outcome, written: bool) -> Vec<u8> {
+    fn answer(&mut self, update: Update, outcome: Outcome, written: bool) -> Response {
         match outcome {
             Outcome::Done(rcode) if written => {
                 if let (Some(key), Some(fingerprint)) = (&update.key, update.fingerprint) {
                     self.memory.remember(key, fingerprint, rcode, unix_now());
                 }
-                update.responder.reply(rcode)
+                update.response.with(rcode)
             }
-            Outcome::Done(_) => update.responder.reply(Rcode::SERVFAIL),
-            Outcome::Copy(rcode) => update.responder.reply(rcode),
+            Outcome::Done(_) => update.response.with(Rcode::SERVFAIL),
+            Outcome::Copy(rcode) => update.response.with(rcode),
             Outcome::TooOld => {
                 tracing::info!(key = ?update.key, "refused an update that is older than others of the same key");
-                update.responder.too_old()
+                update.response.too_old()
             }
         }
     }
