@@ -8,6 +8,7 @@ pub mod dns;
 pub mod inject;
 pub mod judge;
 pub mod load;
+pub mod machine;
 pub mod name_servers;
 pub mod packets;
 pub mod sandbox;

@@ -1,14 +1,17 @@
 //! Hosts whose programs ask systemd-resolved.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ilnp_hostd::names::install::{Install, InstallError, Way, clean_up};
 
-use crate::machine::{Machine, as_daemon, link_to, sh, tend, upstream, wait_for};
+use nix::sys::signal::Signal;
+use tests::machine::{Machine, sh, wait_for};
+
+use crate::machine::{as_daemon, installation, state_dir, tend, upstream};
 use crate::name_server::NameServer;
+
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A machine with `eth0`, whose server is 2001:db8::53, and an ILNP interface.
 struct Resolved {
@@ -20,29 +23,17 @@ struct Resolved {
 
 impl Resolved {
     fn start() -> Self {
-        let mut machine = Machine::with(&["systemd-resolved"]);
-        sh("grep -q ^systemd-resolve: /etc/passwd || {
-                echo systemd-resolve:x:990:990::/:/usr/sbin/nologin >> /etc/passwd
-                echo systemd-resolve:x:990: >> /etc/group
-            }
-            grep -q ^messagebus: /etc/passwd
-            mkdir -p /run/dbus /run/systemd/resolve
-            chown systemd-resolve:systemd-resolve /run/systemd/resolve
-            ip link add eth0 type veth peer name site
+        let mut machine = Machine::with(&["systemd-resolved"]).unwrap();
+        let links = "ip link add eth0 type veth peer name site
             ip link set eth0 up; ip link set site up
             ip addr add 2001:db8::1/64 dev eth0 nodad
             ip addr add 2001:db8::53/64 dev site nodad
             ip link add ilnp0 type veth peer name daemon
             ip link set ilnp0 up; ip link set daemon up
-            ip addr add fd69:6c6e:7000:2627::1/64 dev ilnp0 nodad");
-        link_to("../run/systemd/resolve/stub-resolv.conf");
-        let bus = ["--system", "--nofork", "--nopidfile", "--nosyslog"];
-        machine.start(Command::new("dbus-daemon").args(bus).stderr(Stdio::null()));
-        wait_for("the message bus", || {
-            Path::new("/run/dbus/system_bus_socket").exists()
-        });
-        let daemon = start(&mut machine);
-        sh("resolvectl dns eth0 2001:db8::53");
+            ip addr add fd69:6c6e:7000:2627::1/64 dev ilnp0 nodad";
+        sh(links).unwrap();
+        let daemon = machine.start_resolved().unwrap();
+        sh("resolvectl dns eth0 2001:db8::53").unwrap();
         Self {
             machine,
             daemon,
@@ -51,30 +42,21 @@ impl Resolved {
         }
     }
 
-    fn restart(&mut self) {
-        self.machine.kill(self.daemon);
-        self.daemon = start(&mut self.machine);
+    fn kill(&mut self) {
+        self.machine.process(self.daemon).signal(Signal::SIGKILL);
+        let ended = self.machine.process(self.daemon).wait(PATIENCE);
+        assert!(ended.is_some());
     }
-}
 
-fn start(machine: &mut Machine) -> usize {
-    let mut command = Command::new("/usr/lib/systemd/systemd-resolved");
-    let number = machine.start(command.stderr(Stdio::null()));
-    wait_for("systemd-resolved", || {
-        let status = Command::new("resolvectl")
-            .arg("status")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        status.unwrap().success()
-    });
-    number
+    fn start_again(&mut self) {
+        self.daemon = self.machine.start_resolved_alone().unwrap();
+    }
 }
 
 /// Who answers programs that look `name` up.
 fn answered_by(name: &str) -> &'static str {
     let line = format!("resolvectl flush-caches; resolvectl query --type=TXT {name}");
-    let said = sh(&line);
+    let said = sh(&line).unwrap();
     if said.contains("\"stub\"") {
         return "stub";
     }
@@ -86,26 +68,27 @@ fn answered_by(name: &str) -> &'static str {
 fn is_told_and_keeps_it() {
     let mut host = Resolved::start();
     assert_eq!(answered_by("a.test.example"), "uplink");
-    let mut installation = host.machine.installation(Install::Auto);
+    let mut installation = installation(&host.machine, Install::Auto);
     let tended = tend(&mut installation);
     assert_eq!(tended.way, Some(Way::Resolved));
     assert_eq!(tended.upstreams, upstream("[2001:db8::53]:53"));
     assert!(tended.bypassed.is_empty());
     assert_eq!(answered_by("a.test.example"), "stub");
     // It keeps what it was told, and is told again when it forgets.
-    host.restart();
+    host.kill();
+    host.start_again();
     assert_eq!(answered_by("a.test.example"), "stub");
-    sh("resolvectl revert ilnp0");
+    sh("resolvectl revert ilnp0").unwrap();
     assert_eq!(answered_by("a.test.example"), "uplink");
     assert_eq!(tend(&mut installation), tended);
     assert_eq!(answered_by("a.test.example"), "stub");
     // The host moves.
-    sh("resolvectl dns eth0 2001:db8:b::53");
+    sh("resolvectl dns eth0 2001:db8:b::53").unwrap();
     assert_eq!(
         tend(&mut installation).upstreams,
         upstream("[2001:db8:b::53]:53")
     );
-    sh("resolvectl dns eth0 2001:db8::53");
+    sh("resolvectl dns eth0 2001:db8::53").unwrap();
     as_daemon(|| installation.undo()).unwrap();
     assert_eq!(answered_by("a.test.example"), "uplink");
     let link = fs::read_link("/etc/resolv.conf").unwrap();
@@ -115,26 +98,34 @@ fn is_told_and_keeps_it() {
 #[test]
 fn a_daemon_that_died_takes_no_name_with_it() {
     let host = Resolved::start();
-    let mut installation = host.machine.installation(Install::Auto);
+    let mut installation = installation(&host.machine, Install::Auto);
     tend(&mut installation);
     drop(installation);
     assert_eq!(answered_by("a.test.example"), "stub");
     // Nobody serves the interface any more: its carrier goes, and systemd-resolved leaves it out.
-    sh("ip link set daemon down");
+    sh("ip link set daemon down").unwrap();
     wait_for("the uplink's answers", || {
         answered_by("a.test.example") == "uplink"
-    });
-    clean_up(&host.machine.state_dir()).unwrap();
-    sh("ip link set daemon up");
-    assert_eq!(sh("resolvectl dns ilnp0").trim().matches("::1").count(), 0);
+    })
+    .unwrap();
+    clean_up(&state_dir(&host.machine)).unwrap();
+    sh("ip link set daemon up").unwrap();
+    assert_eq!(
+        sh("resolvectl dns ilnp0")
+            .unwrap()
+            .trim()
+            .matches("::1")
+            .count(),
+        0
+    );
 }
 
 #[test]
 fn an_interface_that_is_gone_took_its_settings_along() {
     let host = Resolved::start();
-    let mut installation = host.machine.installation(Install::Auto);
+    let mut installation = installation(&host.machine, Install::Auto);
     tend(&mut installation);
-    sh("ip link del ilnp0");
+    sh("ip link del ilnp0").unwrap();
     installation.undo().unwrap();
     assert_eq!(answered_by("a.test.example"), "uplink");
 }
@@ -142,8 +133,8 @@ fn an_interface_that_is_gone_took_its_settings_along() {
 #[test]
 fn search_domains_that_go_past_the_stub_resolver_are_told() {
     let host = Resolved::start();
-    sh("resolvectl domain eth0 example.org");
-    let mut installation = host.machine.installation(Install::Auto);
+    sh("resolvectl domain eth0 example.org").unwrap();
+    let mut installation = installation(&host.machine, Install::Auto);
     assert_eq!(tend(&mut installation).bypassed, ["example.org"]);
     assert_eq!(answered_by("a.example.com"), "stub");
     assert_eq!(answered_by("a.example.org"), "uplink", "no more than told");
@@ -152,8 +143,8 @@ fn search_domains_that_go_past_the_stub_resolver_are_told() {
 #[test]
 fn the_stub_resolver_can_stand_in_front_of_it() {
     let host = Resolved::start();
-    sh("resolvectl domain eth0 example.org");
-    let mut installation = host.machine.installation(Install::ResolvConf);
+    sh("resolvectl domain eth0 example.org").unwrap();
+    let mut installation = installation(&host.machine, Install::ResolvConf);
     let tended = tend(&mut installation);
     assert_eq!(tended.way, Some(Way::ResolvConf));
     assert_eq!(tended.upstreams, upstream("127.0.0.53:53"));
@@ -166,12 +157,12 @@ fn the_stub_resolver_can_stand_in_front_of_it() {
 #[test]
 fn one_that_does_not_run_is_waited_for() {
     let mut host = Resolved::start();
-    host.machine.kill(host.daemon);
+    host.kill();
     // Without the file that starts it when it is called.
-    sh("rm /usr/share/dbus-1/system-services/org.freedesktop.resolve1.service");
-    let mut installation = host.machine.installation(Install::Auto);
+    sh("rm /usr/share/dbus-1/system-services/org.freedesktop.resolve1.service").unwrap();
+    let mut installation = installation(&host.machine, Install::Auto);
     let error = installation.tend(Instant::now()).unwrap_err();
     assert!(matches!(error, InstallError::NoResolved), "{error}");
-    host.daemon = start(&mut host.machine);
+    host.start_again();
     assert_eq!(tend(&mut installation).way, Some(Way::Resolved));
 }

@@ -8,18 +8,20 @@ use std::time::{Duration, Instant};
 use ilnp_hostd::names::install::{Install, InstallError, Way, clean_up};
 use nix::mount::{MsFlags, mount};
 
+use tests::machine::{RESOLV_CONF, link_to};
+
 use crate::machine::{
-    Machine, RESOLV_CONF, as_daemon, asked, link_to, tend, text, upstream, write,
+    as_daemon, asked, installation, plain, state_dir, tend, text, try_installation, upstream, write,
 };
 
 const PROVIDER: &str = "# by hand\nsearch example.org\nnameserver 2001:db8::53\n";
 
 #[test]
 fn a_file_is_replaced_and_comes_back() {
-    let machine = Machine::plain();
+    let machine = plain();
     write(PROVIDER);
     fs::set_permissions(RESOLV_CONF, fs::Permissions::from_mode(0o640)).unwrap();
-    let mut installation = machine.installation(Install::Auto);
+    let mut installation = installation(&machine, Install::Auto);
     assert_eq!(text(), PROVIDER, "nothing is done before it is asked for");
     let tended = tend(&mut installation);
     assert_eq!(tended.way, Some(Way::ResolvConf));
@@ -35,8 +37,8 @@ fn a_file_is_replaced_and_comes_back() {
 
 #[test]
 fn no_file_at_all_comes_back_as_none() {
-    let machine = Machine::plain();
-    let mut installation = machine.installation(Install::Auto);
+    let machine = plain();
+    let mut installation = installation(&machine, Install::Auto);
     assert!(tend(&mut installation).upstreams.is_empty());
     assert_eq!(asked(), ["::1"]);
     installation.undo().unwrap();
@@ -45,10 +47,10 @@ fn no_file_at_all_comes_back_as_none() {
 
 #[test]
 fn a_link_comes_back_as_a_link_and_is_followed_meanwhile() {
-    let machine = Machine::plain();
+    let machine = plain();
     fs::write("/run/made.conf", PROVIDER).unwrap();
-    link_to("../run/made.conf");
-    let mut installation = machine.installation(Install::Auto);
+    link_to("../run/made.conf").unwrap();
+    let mut installation = installation(&machine, Install::Auto);
     tend(&mut installation);
     assert_eq!(asked(), ["::1"]);
     assert_eq!(fs::read_to_string("/run/made.conf").unwrap(), PROVIDER);
@@ -66,9 +68,9 @@ fn a_link_comes_back_as_a_link_and_is_followed_meanwhile() {
 
 #[test]
 fn a_dhcp_client_that_writes_the_file_tells_the_new_upstream() {
-    let machine = Machine::plain();
+    let machine = plain();
     write(PROVIDER);
-    let mut installation = machine.installation(Install::Auto);
+    let mut installation = installation(&machine, Install::Auto);
     tend(&mut installation);
     write("nameserver 2001:db8:b::53\n");
     let tended = tend(&mut installation);
@@ -80,13 +82,13 @@ fn a_dhcp_client_that_writes_the_file_tells_the_new_upstream() {
 
 #[test]
 fn a_killed_daemon_is_undone_by_the_next_one() {
-    let machine = Machine::plain();
+    let machine = plain();
     write(PROVIDER);
-    let mut killed = machine.installation(Install::Auto);
+    let mut killed = installation(&machine, Install::Auto);
     tend(&mut killed);
     drop(killed);
     assert_eq!(asked(), ["::1"]);
-    let mut next = machine.installation(Install::Auto);
+    let mut next = installation(&machine, Install::Auto);
     assert_eq!(text(), PROVIDER);
     assert_eq!(
         tend(&mut next).upstreams,
@@ -95,31 +97,31 @@ fn a_killed_daemon_is_undone_by_the_next_one() {
     );
     drop(next);
     // What `--cleanup` does, and a start with another configuration.
-    clean_up(&machine.state_dir()).unwrap();
+    clean_up(&state_dir(&machine)).unwrap();
     assert_eq!(text(), PROVIDER);
-    clean_up(&machine.state_dir()).unwrap();
+    clean_up(&state_dir(&machine)).unwrap();
     assert_eq!(text(), PROVIDER);
 }
 
 #[test]
 fn what_a_crash_in_the_middle_left_beside_the_file_goes() {
-    let machine = Machine::plain();
+    let machine = plain();
     write(PROVIDER);
-    let mut killed = machine.installation(Install::Auto);
+    let mut killed = installation(&machine, Install::Auto);
     tend(&mut killed);
     drop(killed);
     let half = Path::new("/etc/resolv.conf.ilnp-new");
     fs::write(half, "# Writt").unwrap();
-    clean_up(&machine.state_dir()).unwrap();
+    clean_up(&state_dir(&machine)).unwrap();
     assert_eq!(text(), PROVIDER);
     assert!(!half.exists());
 }
 
 #[test]
 fn a_file_of_somebody_else_survives_the_undoing() {
-    let machine = Machine::plain();
+    let machine = plain();
     write(PROVIDER);
-    let mut installation = machine.installation(Install::Auto);
+    let mut installation = installation(&machine, Install::Auto);
     tend(&mut installation);
     write("nameserver 192.0.2.1\n");
     installation.undo().unwrap();
@@ -128,14 +130,14 @@ fn a_file_of_somebody_else_survives_the_undoing() {
 
 #[test]
 fn a_file_that_is_a_mount_is_written_in_place() {
-    let machine = Machine::plain();
+    let machine = plain();
     // As `ip netns exec` and container engines do it.
     let elsewhere = Path::new("/run/elsewhere");
     fs::write(elsewhere, PROVIDER).unwrap();
     write("");
     let none = None::<&str>;
     mount(Some(elsewhere), RESOLV_CONF, none, MsFlags::MS_BIND, none).unwrap();
-    let mut installation = machine.installation(Install::Auto);
+    let mut installation = installation(&machine, Install::Auto);
     tend(&mut installation);
     assert_eq!(asked(), ["::1"]);
     assert_eq!(fs::read_to_string(elsewhere).unwrap(), text());
@@ -147,13 +149,13 @@ fn a_file_that_is_a_mount_is_written_in_place() {
 
 #[test]
 fn a_read_only_file_is_named_and_nothing_is_kept() {
-    let machine = Machine::plain();
+    let machine = plain();
     write(PROVIDER);
     let none = None::<&str>;
     let read_only = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
     mount(Some("/etc"), "/etc", none, MsFlags::MS_BIND, none).unwrap();
     mount(none, "/etc", none, read_only, none).unwrap();
-    let mut installation = machine.installation(Install::Auto);
+    let mut installation = installation(&machine, Install::Auto);
     let error = as_daemon(|| installation.tend(Instant::now())).unwrap_err();
     assert!(error.to_string().contains(RESOLV_CONF), "{error}");
     assert_eq!(text(), PROVIDER);
@@ -162,8 +164,8 @@ fn a_read_only_file_is_named_and_nothing_is_kept() {
 
 #[test]
 fn two_programs_that_both_insist_do_not_write_for_ever() {
-    let machine = Machine::plain();
-    let mut installation = machine.installation(Install::Auto);
+    let machine = plain();
+    let mut installation = installation(&machine, Install::Auto);
     let start = Instant::now();
     let mut refused = None;
     for second in 0..60 {
@@ -184,36 +186,36 @@ fn two_programs_that_both_insist_do_not_write_for_ever() {
 
 #[test]
 fn nothing_is_done_when_nothing_is_wanted() {
-    let machine = Machine::plain();
+    let machine = plain();
     write(PROVIDER);
-    let mut installation = machine.installation(Install::No);
+    let mut installation = installation(&machine, Install::No);
     let tended = tend(&mut installation);
     assert_eq!(tended.way, None);
     assert_eq!(tended.upstreams, upstream("[2001:db8::53]:53"));
     assert_eq!(text(), PROVIDER);
-    assert!(!machine.state_dir().exists());
+    assert!(!state_dir(&machine).exists());
 }
 
 #[test]
 fn a_text_that_another_machine_wrote_is_not_kept_as_the_original() {
-    let machine = Machine::plain();
+    let machine = plain();
     write(PROVIDER);
-    let mut first = machine.installation(Install::Auto);
+    let mut first = installation(&machine, Install::Auto);
     tend(&mut first);
     // A clone that lost its state directory.
-    fs::remove_dir_all(machine.state_dir()).unwrap();
-    let mut second = machine.installation(Install::Auto);
+    fs::remove_dir_all(state_dir(&machine)).unwrap();
+    let mut second = installation(&machine, Install::Auto);
     let error = second.tend(Instant::now()).unwrap_err();
     assert!(matches!(error, InstallError::Another), "{error}");
 }
 
 #[test]
 fn a_damaged_record_changes_nothing() {
-    let machine = Machine::plain();
+    let machine = plain();
     write(PROVIDER);
-    fs::create_dir_all(machine.state_dir()).unwrap();
-    fs::write(machine.state_dir().join("resolver.json"), "{").unwrap();
-    let error = machine.try_installation(Install::Auto).unwrap_err();
+    fs::create_dir_all(state_dir(&machine)).unwrap();
+    fs::write(state_dir(&machine).join("resolver.json"), "{").unwrap();
+    let error = try_installation(&machine, Install::Auto).unwrap_err();
     assert!(error.to_string().contains("resolver.json"), "{error}");
     assert_eq!(text(), PROVIDER);
 }
