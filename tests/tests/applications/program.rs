@@ -1,0 +1,158 @@
+//! The programs, each with a resolver of its own kind.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::process::Command;
+
+use tests::machine::sh;
+
+/// Prints the addresses of a name in the order in which a program tries them, and what a web server
+/// at the first of them that answers says.
+const SOURCE: &str = r#"
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+    struct addrinfo want = { .ai_socktype = SOCK_STREAM }, *list, *at;
+    int error = getaddrinfo(argv[1], argc > 2 ? "80" : NULL, &want, &list);
+    if (error) {
+        puts(gai_strerror(error));
+        return 1;
+    }
+    for (at = list; at; at = at->ai_next) {
+        char text[128];
+        if (argc == 2) {
+            getnameinfo(at->ai_addr, at->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST);
+            puts(text);
+            continue;
+        }
+        int s = socket(at->ai_family, SOCK_STREAM, 0);
+        if (connect(s, at->ai_addr, at->ai_addrlen))
+            continue;
+        dprintf(s, "GET / HTTP/1.0\r\n\r\n");
+        size_t got = 0;
+        ssize_t more;
+        char reply[4096];
+        while ((more = read(s, reply + got, sizeof reply - 1 - got)) > 0)
+            got += more;
+        reply[got] = 0;
+        puts(strstr(reply, "\r\n\r\n") + 4);
+        return 0;
+    }
+    return 0;
+}
+"#;
+
+const PYTHON: &str = "import socket,sys\n\
+    for found in socket.getaddrinfo(sys.argv[1], 80, type=socket.SOCK_STREAM):\n\
+    \x20   print(found[4][0])";
+const PYTHON_FETCH: &str = "import sys,urllib.request as r\n\
+    print(r.urlopen('http://%s/' % sys.argv[1], timeout=10).read().decode())";
+
+/// A program that looks names up.
+pub(crate) struct Program {
+    pub(crate) name: &'static str,
+    /// Prints the addresses of a name, one a line; not every program can.
+    look_up: Option<Vec<String>>,
+    /// Prints what the web server there says.
+    fetch: Option<Vec<String>>,
+}
+
+impl Program {
+    /// All of them; those that must be built are built in `directory`.
+    pub(crate) fn all(directory: &Path) -> Vec<Self> {
+        let glibc = build("cc", directory);
+        let musl = build("musl-gcc -static", directory);
+        let command = |line: &str| Some(line.split(' ').map(str::to_owned).collect());
+        let python = |source: &str| {
+            let words = ["python3", "-c", source];
+            Some(words.map(str::to_owned).into())
+        };
+        vec![
+            Self {
+                name: "getent",
+                look_up: command("getent ahosts"),
+                fetch: None,
+            },
+            Self {
+                name: "C with glibc",
+                look_up: command(&glibc),
+                fetch: command(&format!("{glibc} {{}} fetch")),
+            },
+            Self {
+                name: "C with musl, static",
+                look_up: command(&musl),
+                fetch: command(&format!("{musl} {{}} fetch")),
+            },
+            Self {
+                name: "Python",
+                look_up: python(PYTHON),
+                fetch: python(PYTHON_FETCH),
+            },
+            Self {
+                name: "curl",
+                look_up: None,
+                fetch: command("curl -sS --max-time 10 http://{}/"),
+            },
+            Self {
+                name: "busybox, static",
+                look_up: None,
+                fetch: command("busybox wget -q -O - http://{}/"),
+            },
+        ]
+    }
+
+    /// The addresses of a name, in the order in which they are tried, each once.
+    #[track_caller]
+    pub(crate) fn addresses(&self, name: &str) -> Option<Vec<IpAddr>> {
+        let said = run(self.look_up.as_ref()?, name);
+        let mut addresses = Vec::new();
+        for line in said.lines() {
+            let word = line.split_ascii_whitespace().next().unwrap_or_default();
+            let address = word.parse();
+            let address = address.unwrap_or_else(|_| panic!("{} says {said:?}", self.name));
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        Some(addresses)
+    }
+
+    /// The address at which a web server of that name was reached.
+    #[track_caller]
+    pub(crate) fn reaches(&self, name: &str) -> Option<IpAddr> {
+        let said = run(self.fetch.as_ref()?, name);
+        let address = said.trim().parse();
+        Some(address.unwrap_or_else(|_| panic!("{} says {said:?}", self.name)))
+    }
+}
+
+/// Runs a command in which `{}` stands for the name; without that, the name comes last.
+#[track_caller]
+fn run(words: &[String], name: &str) -> String {
+    let mut words: Vec<String> = words.to_vec();
+    if words.iter().any(|word| word.contains("{}")) {
+        words = words.iter().map(|word| word.replace("{}", name)).collect();
+    } else {
+        words.push(name.to_owned());
+    }
+    let output = Command::new(&words[0]).args(&words[1..]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{words:?}: {said} {errors}");
+    said
+}
+
+fn build(compiler: &str, directory: &Path) -> String {
+    let source = directory.join("program.c");
+    std::fs::write(&source, SOURCE).unwrap();
+    let program = directory.join(compiler.split(' ').next().unwrap());
+    let (program, source) = (program.display(), source.display());
+    sh(&format!("{compiler} -O1 -o {program}.out {source}")).unwrap();
+    format!("{program}.out")
+}
