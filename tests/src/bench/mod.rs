@@ -32,6 +32,7 @@ pub const LINES: &[(&str, Measure)] = &[
     ("names-updates", names::updates),
     ("names-visible", names::visible),
     ("names-readers", names::readers),
+    ("names-stub", names::stub),
 ];
 
 /// How many pairs a ratio is the median of.

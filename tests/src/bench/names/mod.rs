@@ -3,11 +3,13 @@
 
 mod queries;
 mod readers;
+mod stub;
 mod updates;
 mod visible;
 
 pub(super) use queries::{negative, positive};
 pub(super) use readers::readers;
+pub(super) use stub::stub;
 pub(super) use updates::updates;
 pub(super) use visible::visible;
 
