@@ -8,6 +8,7 @@
     reason = "a panic is how a broken promise is told"
 )]
 
+mod stub;
 mod tsig;
 mod zone;
 
@@ -17,6 +18,7 @@ use core::str::FromStr;
 use crate::message::Message;
 use crate::rdata::{L32, L64, Lp, Nid};
 
+pub use stub::{stub_reply, stub_request};
 pub use tsig::{tsig, tsig_key};
 pub use zone::{dns_update, zone_file};
 
@@ -28,6 +30,8 @@ pub const TARGETS: &[Target] = &[
     ("dns_message", dns_message),
     ("dns_rdata", dns_rdata),
     ("dns_update", dns_update),
+    ("stub_reply", stub_reply),
+    ("stub_request", stub_request),
     ("tsig", tsig),
     ("tsig_key", tsig_key),
     ("zone_file", zone_file),

@@ -13,8 +13,12 @@ mod resolver;
 pub(crate) mod reverse;
 mod upstreams;
 
+#[cfg(all(any(test, fuzzing), feature = "server"))]
+pub(crate) use answer::Answer;
 pub(crate) use answer::{Query, follow};
 pub use found::{Found, FoundLocator};
+#[cfg(all(any(test, fuzzing), feature = "server"))]
+pub(crate) use lookup::Lookup;
 pub use records::{Records, WithTtl};
 pub use resolver::Resolver;
 pub use upstreams::UpstreamStatus;

@@ -8,7 +8,7 @@
 mod correspondents;
 mod listen;
 mod responder;
-mod synthesis;
+pub(crate) mod synthesis;
 
 use core::net::SocketAddr;
 use std::io;

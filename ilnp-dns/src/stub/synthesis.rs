@@ -16,7 +16,7 @@ const HANDLE_TTL: u32 = 5;
 const UDP_PAYLOAD: u16 = 1232;
 
 /// A response to `request` without records. OPT is answered with OPT (RFC 6891 §6.1.1).
-pub(super) fn response(request: &Message, rcode: Rcode) -> Message {
+pub(crate) fn response(request: &Message, rcode: Rcode) -> Message {
     let edns = request.edns.as_ref().map(|edns| Edns {
         version: 0,
         udp_payload: UDP_PAYLOAD,
@@ -35,7 +35,7 @@ pub(super) fn response(request: &Message, rcode: Rcode) -> Message {
 }
 
 /// AAAA: the handle, behind the aliases that the classic answer shows.
-pub(super) fn handle(
+pub(crate) fn handle(
     request: &Message,
     classic: Option<&Message>,
     address: Ipv6Addr,
@@ -53,7 +53,7 @@ pub(super) fn handle(
 }
 
 /// A: no such records, behind the aliases that the classic answer shows. `soa` is the zone's.
-pub(super) fn hidden(
+pub(crate) fn hidden(
     request: &Message,
     classic: &Message,
     soa: Option<Record>,
@@ -68,7 +68,7 @@ pub(super) fn hidden(
 }
 
 /// PTR of a handle: the correspondent's name; without one, that there is none.
-pub(super) fn pointer(request: &Message, prefix: Locator, name: Option<&Name>) -> Message {
+pub(crate) fn pointer(request: &Message, prefix: Locator, name: Option<&Name>) -> Message {
     let rtype = request.questions.first().map(|question| question.rtype);
     let record = |owner: Name, rtype, rdata| Record {
         name: owner,
