@@ -227,7 +227,7 @@ fn the_example_shows_the_defaults() {
     let uncommented: String = example
         .lines()
         .filter_map(|line| line.strip_prefix('#'))
-        .filter(|line| line.starts_with("[[") || line.contains(" = "))
+        .filter(|line| line.starts_with('[') || line.contains(" = "))
         .filter(|line| !line.starts_with(' '))
         .map(|line| format!("{line}\n"))
         .collect();
@@ -235,12 +235,23 @@ fn the_example_shows_the_defaults() {
     assert_eq!(config.nid.unwrap().to_string(), "0214:4fff:fe20:ee64");
     assert_eq!(config.interfaces.as_deref(), Some(&["eth0".to_owned()][..]));
     assert_eq!(config.correspondents.len(), 1);
+    let dns = config.dns.as_ref().unwrap();
+    assert_eq!((dns.ttl, dns.nid_ttl), (5, 3600));
+    let resolver = config.resolver.as_ref().unwrap();
+    let bare = Config::parse(b"[resolver]").unwrap().resolver.unwrap();
+    assert_eq!(resolver.upstreams.as_ref().map(Vec::len), Some(1));
+    assert_eq!(
+        (&resolver.listen, resolver.install, resolver.ipv4),
+        (&bare.listen, bare.install, bare.ipv4)
+    );
     let defaults = Config::parse(b"").unwrap();
     assert_eq!(
         Config {
             nid: None,
             interfaces: None,
             correspondents: Vec::new(),
+            dns: None,
+            resolver: None,
             ..config
         },
         defaults
