@@ -22,7 +22,7 @@ alias CNAME vm1
 site1 L64 10 2001:0db8:000a:0000
 ";
 /// Those that take updates.
-const PRIMARIES: [Software; 2] = [Software::Bind, Software::Knot];
+const PRIMARIES: [Software; 3] = [Software::Bind, Software::Knot, Software::Dnsd];
 
 /// A primary of the zone that lets each key change the host of its name.
 fn primary(software: Software, key: &Key) -> NameServer {
