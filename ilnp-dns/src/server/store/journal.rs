@@ -10,8 +10,10 @@ use crate::name::Name;
 use crate::record::RecordType;
 use crate::zone::Change;
 
-/// After how many changes their record sets are written.
+/// After how many changes their record sets are written,
 pub(super) const FOLD: u64 = 4096;
+/// and after how many octets of them.
+const FOLD_OCTETS: usize = 8 << 20;
 
 /// Where the journal of a zone stands.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(in crate::server) struct Progress {
     pub(super) changes: u64,
     /// Up to which change the record sets are written.
     pub(super) folded: u64,
+    /// The octets of later changes.
+    octets: usize,
     /// The record sets that later changes touched.
     pub(super) touched: BTreeSet<(Name, RecordType)>,
 }
@@ -29,18 +33,20 @@ impl Progress {
         Self {
             changes: folded,
             folded,
+            octets: 0,
             touched: BTreeSet::new(),
         }
     }
 
     /// Whether the journal has grown enough to be folded.
     pub(super) fn is_long(&self) -> bool {
-        self.changes - self.folded >= FOLD || self.touched.len() as u64 >= FOLD
+        self.changes - self.folded >= FOLD || self.octets >= FOLD_OCTETS
     }
 
-    /// Brings it forward by a change.
-    pub(super) fn note(&mut self, change: &Change) {
+    /// Brings it forward by a change of so many octets.
+    pub(super) fn note(&mut self, change: &Change, octets: usize) {
         self.changes += 1;
+        self.octets += octets;
         let soa = [&change.new_soa];
         for record in change.removed.iter().chain(&change.added).chain(soa) {
             self.touched.insert((record.name.clone(), record.rtype));
@@ -53,8 +59,8 @@ pub(super) fn append(writing: &WriteTransaction, commit: &mut Commit<'_>) -> Res
     let tables = Tables::of(commit.zone.origin());
     let mut journal = writing.open_table(tables.journal())?;
     for change in commit.changes {
-        commit.progress.note(change);
         let octets = encoding::write_change(change);
+        commit.progress.note(change, octets.len());
         journal.insert(commit.progress.changes, octets.as_slice())?;
     }
     Ok(())
@@ -77,6 +83,7 @@ pub(super) fn fold(writing: &WriteTransaction, commit: &mut Commit<'_>) -> Resul
     let mut journal = writing.open_table(tables.journal())?;
     journal.retain_in(..=commit.progress.folded, |_, _| false)?;
     commit.progress.folded = commit.progress.changes;
+    commit.progress.octets = 0;
     commit.progress.touched.clear();
     set_header(writing, commit.zone, commit.progress.folded)
 }

@@ -175,11 +175,11 @@ impl Store {
             progress: Progress::new(folded),
         };
         for row in reading.open_table(Tables::of(origin).journal())?.iter()? {
-            let (number, change) = row?;
-            let change = encoding::read_change(change.value())?;
+            let (number, octets) = row?;
+            let change = encoding::read_change(octets.value())?;
             if number.value() > folded {
                 stored.zone = stored.zone.apply(&change)?;
-                stored.progress.note(&change);
+                stored.progress.note(&change, octets.value().len());
             }
             stored.history.push(change);
         }
