@@ -1,5 +1,6 @@
 //! What is published for a host, and the update that does it (RFC 2136 §2).
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -58,20 +59,18 @@ pub struct Whereabouts {
 impl Whereabouts {
     /// Of a host with these Locators, from which those of no global scope are left out.
     pub fn new(nid: Nid, locators: impl IntoIterator<Item = (Locator, Preference)>) -> Self {
-        let global = locators
+        let mut best = BTreeMap::new();
+        for (locator, preference) in locators {
+            if is_global(locator) {
+                let known = best.entry(locator).or_insert(preference);
+                *known = preference.min(*known);
+            }
+        }
+        let mut locators: Vec<_> = best
             .into_iter()
-            .filter(|(locator, _)| is_global(*locator));
-        let mut locators: Vec<_> = global
-            .map(|(locator, preference)| (preference, locator))
+            .map(|(locator, best)| (best, locator))
             .collect();
         locators.sort_unstable();
-        let mut seen = Vec::new();
-        locators.retain(|(_, locator)| {
-            !seen.contains(locator) && {
-                seen.push(*locator);
-                true
-            }
-        });
         Self { nid, locators }
     }
 

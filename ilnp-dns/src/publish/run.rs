@@ -80,20 +80,16 @@ impl Task {
     }
 
     fn take(&mut self, answer: Result<Message, Problem>) {
-        let before = self
-            .primary
-            .trying()
-            .and_then(|trying| trying.problem.clone());
-        let was_trying = self.primary.trying().is_some();
+        let before = self.primary.trying().cloned();
         self.primary.answered(answer, Instant::now());
         let (name, server) = (&self.publication.name, self.server);
-        match self.primary.trying() {
-            None if was_trying => info!(%name, %server, "published"),
-            Some(Trying {
-                problem: Some(problem),
-                ..
-            }) if before.as_ref() != Some(problem) => {
-                warn!(%name, %server, "not published yet: {problem}");
+        match (before, self.primary.trying()) {
+            (Some(_), None) => info!(%name, %server, "published"),
+            // Once for each kind of problem, however long it lasts.
+            (before, Some(trying)) if before.as_ref().and_then(kind) != kind(trying) => {
+                if let Some(problem) = &trying.problem {
+                    warn!(%name, %server, "not published yet: {problem}");
+                }
             }
             _ => {}
         }
@@ -109,6 +105,11 @@ impl Task {
             }
         });
     }
+}
+
+/// What kind of problem the last try met.
+fn kind(trying: &Trying) -> Option<&'static str> {
+    trying.problem.as_ref().map(Problem::kind)
 }
 
 /// Does a step. The answer, unless it was to wait.
