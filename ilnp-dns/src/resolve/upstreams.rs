@@ -15,15 +15,20 @@ use crate::message::Rcode;
 /// When a query is sent again, or to the next server, counted from the first try.
 const AGAIN: [Duration; 3] = [
     Duration::from_millis(400),
-    Duration::from_millis(1000),
+    PROBED,
     Duration::from_millis(1700),
 ];
+/// When a server that has not answered is asked whether it works at all.
+const PROBED: Duration = Duration::from_millis(1000);
 /// When it is given up, unless a server is known to be at work.
 const GIVEN_UP: Duration = Duration::from_millis(2000);
 /// When it is given up in any case: applications ask again after 5 s.
 const AT_LAST: Duration = Duration::from_millis(4500);
 /// For how long a server that did not answer comes after those that do.
 const AVOIDED: Duration = Duration::from_secs(30);
+
+/// A query for the NS records of the root, which a resolver has at hand.
+static ROOT_SERVERS: [u8; 17] = *b"\0\0\x01\0\0\x01\0\0\0\0\0\0\0\0\x02\0\x01";
 
 /// How an upstream name server does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,13 +115,17 @@ impl Upstreams {
         loop {
             let pause = next.unwrap_or(end).min(end);
             let Ok(ended) = timeout_at(pause, tries.ended()).await else {
+                let silent = order.iter().filter(|one| !one.has_answered_since(start));
                 if pause < end {
+                    if pause == start + PROBED {
+                        tries.probe();
+                    }
                     tries.begin_next();
                     next = again.next();
-                } else if end < start + AT_LAST && order.iter().any(|one| one.is_at_work()) {
+                } else if end < start + AT_LAST && silent.clone().count() < order.len() {
                     end = start + AT_LAST;
                 } else {
-                    order.iter().for_each(|one| one.note(false));
+                    silent.for_each(|one| one.note(false));
                     return tries.refusal;
                 }
                 continue;
@@ -152,10 +161,10 @@ impl Upstream {
         }
     }
 
-    /// Whether it answered something a moment ago, so that its silence is work on an answer.
-    fn is_at_work(&self) -> bool {
-        let Health { answered, silent } = self.health();
-        silent.is_none() && answered.is_some_and(|answered| answered.elapsed() < AT_LAST)
+    /// Whether it answered anything since then, so that its silence is work on an answer.
+    fn has_answered_since(&self, then: Instant) -> bool {
+        let answered = self.health().answered;
+        answered.is_some_and(|answered| then <= answered)
     }
 }
 
@@ -170,6 +179,14 @@ fn in_order(list: &[Upstream], now: Instant) -> Vec<&Upstream> {
     order
 }
 
+/// A try or a probe that came to its end.
+struct Ended {
+    /// Which server, by its place.
+    index: usize,
+    is_probe: bool,
+    result: io::Result<Vec<u8>>,
+}
+
 /// The tries of one query.
 struct Tries<'a> {
     order: &'a [&'a Upstream],
@@ -177,7 +194,7 @@ struct Tries<'a> {
     transport: Transport,
     /// How many were begun.
     begun: usize,
-    running: FuturesUnordered<BoxFuture<'a, (usize, io::Result<Vec<u8>>)>>,
+    running: FuturesUnordered<BoxFuture<'a, Ended>>,
     /// The first reply of a server that could not say.
     refusal: Option<Vec<u8>>,
     start: Instant,
@@ -211,14 +228,35 @@ impl<'a> Tries<'a> {
             return;
         };
         self.begun += 1;
-        let (server, query, transport) = (self.order[index].server, self.query, self.transport);
-        let exchange = async move { (index, pass_on(server, query, transport).await) };
+        self.run(index, self.query, self.transport, false);
+    }
+
+    /// Asks the servers for what every one of them knows.
+    fn probe(&mut self) {
+        for index in 0..self.order.len() {
+            self.run(index, &ROOT_SERVERS, Transport::Udp, true);
+        }
+    }
+
+    fn run(&self, index: usize, query: &'a [u8], transport: Transport, is_probe: bool) {
+        let server = self.order[index].server;
+        let exchange = async move {
+            Ended {
+                index,
+                is_probe,
+                result: pass_on(server, query, transport).await,
+            }
+        };
         self.running.push(exchange.boxed());
     }
 
     /// Waits for the end of a try: `Some` answer, or `None` for a failure, or when none is running.
     async fn ended(&mut self) -> Option<Vec<u8>> {
-        let (index, result) = self.running.next().await?;
+        let Ended {
+            index,
+            is_probe,
+            result,
+        } = self.running.next().await?;
         let reply = match result {
             Ok(reply) => reply,
             Err(error) => {
@@ -229,13 +267,16 @@ impl<'a> Tries<'a> {
             }
         };
         self.order[index].note(true);
+        if is_probe {
+            return None;
+        }
         if is_refusal(&reply) {
             self.refusal.get_or_insert(reply);
             return None;
         }
         // Whoever was asked earlier has been silent.
         let earlier = self.order.iter().take(index);
-        let waiting = earlier.filter(|one| one.health().answered.is_none_or(|at| at < self.start));
+        let waiting = earlier.filter(|one| !one.has_answered_since(self.start));
         waiting.for_each(|one| one.note(false));
         Some(reply)
     }

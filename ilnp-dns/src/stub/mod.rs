@@ -26,7 +26,8 @@ pub use correspondents::{Correspondents, Known, Learnt};
 /// How the stub resolver answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Where it listens, on UDP and TCP.
+    /// Where it listens, on UDP and TCP: single addresses, since a reply of a socket that listens
+    /// on all of them may leave from another than was asked.
     pub listen: Vec<SocketAddr>,
     /// The prefix of handles.
     pub handle_prefix: HandlePrefix,

@@ -140,10 +140,14 @@ impl<C: Correspondents> Responder<C> {
             let address = self.config.handle_prefix.address(handle);
             return Some(synthesis::handle(request, classic.as_ref(), address, ttl));
         }
-        // An answer that is empty already has its own SOA record.
-        let classic = classic.filter(|classic| !classic.answers.is_empty())?;
+        let is_empty = |reply: &Message| reply.rcode == Rcode::NOERROR && reply.answers.is_empty();
+        if classic.as_ref().is_some_and(is_empty) {
+            return None;
+        }
+        // Also where there is no such answer: failure of this question could keep an application
+        // from the answer to the other.
         let soa = timeout(SOA, self.soa(&question.name)).await.ok().flatten();
-        Some(synthesis::hidden(request, &classic, soa, ttl))
+        Some(synthesis::hidden(request, classic.as_ref(), soa, ttl))
     }
 
     /// Tells the daemon of a correspondent before the application hears of it.
@@ -195,10 +199,8 @@ impl<C: Correspondents> Responder<C> {
 /// Whether a request is understood in full: one question of the Internet class, and EDNS as it is
 /// known. Others pass unread.
 fn is_plain(request: &Message) -> bool {
-    let internet = request
-        .questions
-        .iter()
-        .all(|question| question.class == Class::IN);
+    let mut questions = request.questions.iter();
+    let internet = questions.all(|question| question.class == Class::IN);
     internet && request.edns.as_ref().is_none_or(|edns| edns.version == 0)
 }
 

@@ -55,11 +55,11 @@ pub(crate) fn handle(
 /// A: no such records, behind the aliases that the classic answer shows. `soa` is the zone's.
 pub(crate) fn hidden(
     request: &Message,
-    classic: &Message,
+    classic: Option<&Message>,
     soa: Option<Record>,
     ttl: u32,
 ) -> Message {
-    let (mut response, _owner) = aliased(request, Some(classic));
+    let (mut response, _owner) = aliased(request, classic);
     response.authorities.extend(soa.map(|soa| Record {
         ttl: soa.ttl.min(ttl),
         ..soa

@@ -117,6 +117,79 @@ async fn no_upstream_means_a_prompt_servfail() {
 }
 
 #[tokio::test]
+async fn a_server_that_falls_silent_is_given_up_as_soon() {
+    let upstream = Upstream::with(Records::example()).await;
+    let stub = Running::start(&[upstream.address]).await;
+    let response = stub.ask("classic.example.org.", RecordType::AAAA).await;
+    assert_eq!(response.rcode, Rcode::NOERROR);
+    let address = upstream.address;
+    upstream.stop().await;
+    let _silent = UdpSocket::bind(address).await.unwrap();
+    let start = Instant::now();
+    let response = stub.ask("vm1.example.org.", RecordType::AAAA).await;
+    assert_eq!(response.rcode, Rcode::SERVFAIL);
+    assert!(start.elapsed() < Duration::from_millis(2500));
+}
+
+#[tokio::test]
+async fn a_server_that_takes_long_is_waited_for() {
+    let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let stub = Running::start(&[server.local_addr().unwrap()]).await;
+    let answers = async {
+        let mut buffer = [0; 512];
+        let start = Instant::now();
+        loop {
+            let (length, client) = server.recv_from(&mut buffer).await.unwrap();
+            let asked = Message::from_wire(&buffer[..length]).unwrap();
+            let name = asked.questions[0].name.to_string();
+            // What it knows it tells at once. The rest takes three seconds.
+            if name == "." {
+                let response = Records::default().response(&asked).to_wire(512);
+                server.send_to(&response, client).await.unwrap();
+            } else if start.elapsed() > Duration::from_millis(1600) {
+                tokio::time::sleep_until((start + Duration::from_secs(3)).into()).await;
+                let response = Records::example().response(&asked).to_wire(512);
+                server.send_to(&response, client).await.unwrap();
+            }
+        }
+    };
+    tokio::select! {
+        response = stub.ask("classic.example.org.", RecordType::TXT) => {
+            assert_eq!(response.rcode, Rcode::NOERROR);
+        }
+        () = answers => {}
+    }
+}
+
+#[tokio::test]
+async fn ipv4_addresses_stay_hidden_though_their_answer_is_lost_or_wrong() {
+    let records = Records::example();
+    let upstream = Upstream::start(move |asked| {
+        let mut response = records.response(&asked.message);
+        match asked.rtype() {
+            RecordType::A if asked.name() == "vm1.example.org." => return vec![],
+            RecordType::A => {
+                response.answers.clear();
+                response.rcode = Rcode::NXDOMAIN;
+            }
+            _ => {}
+        }
+        vec![response.to_wire(512)]
+    })
+    .await;
+    let stub = Running::start(&[upstream.address]).await;
+    for name in ["vm1.example.org.", "vm2.example.org."] {
+        let start = Instant::now();
+        let response = stub.ask(name, RecordType::A).await;
+        assert_eq!(
+            (response.rcode, response.answers.len()),
+            (Rcode::NOERROR, 0)
+        );
+        assert!(start.elapsed() < Duration::from_secs(2));
+    }
+}
+
+#[tokio::test]
 async fn the_next_upstream_is_asked_and_the_silent_one_remembered() {
     let (_udp, _tcp, silent) = black_hole().await;
     let refusing = Upstream::start(|asked| {

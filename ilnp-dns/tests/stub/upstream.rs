@@ -34,7 +34,7 @@ impl Asked {
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 type Behaviour = Arc<dyn Fn(&Asked) -> Vec<Vec<u8>> + Send + Sync>;
@@ -56,13 +56,18 @@ impl Upstream {
         Self {
             address,
             asked,
-            _tasks: tasks,
+            tasks,
         }
     }
 
     /// A server with these records.
     pub(crate) async fn with(records: Records) -> Self {
         Self::start(move |asked| vec![records.answer(asked)]).await
+    }
+
+    /// Frees its port.
+    pub(crate) async fn stop(mut self) {
+        self.tasks.shutdown().await;
     }
 
     pub(crate) fn asked(&self) -> Vec<Asked> {
