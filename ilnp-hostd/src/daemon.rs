@@ -115,6 +115,13 @@ async fn serve(path: &Path, start: Start, record: Option<&Path>) -> anyhow::Resu
     } = start;
     let mut stop = Stop::new()?;
     let socket = ControlSocket::bind(&config.control_socket)?;
+    // Whatever becomes of this run: nobody answers where a killed one sent the applications.
+    if let Err(error) = install::clean_up(&config.state_dir) {
+        tracing::error!(
+            error = explain(&error.into()),
+            "applications may still be sent to a stub resolver that is gone"
+        );
+    }
     let reports = broadcast::Sender::new(monitor::BACKLOG);
     let engine = engine(&config, nid, reports.clone(), record)?;
     let (requests, incoming) = mpsc::channel(REQUESTS);

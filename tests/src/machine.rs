@@ -81,6 +81,17 @@ impl Machine {
         self.mounts.directory.path()
     }
 
+    /// Mounts a BPF file system in its directory, and returns where a daemon may keep its pins.
+    ///
+    /// # Errors
+    /// When the kernel has none.
+    pub fn mount_bpf(&mut self) -> anyhow::Result<PathBuf> {
+        let at = self.directory().join("bpf");
+        fs::create_dir(&at)?;
+        self.mounts.add("bpf", &at, "")?;
+        Ok(at.join("ilnp"))
+    }
+
     /// Starts a program that ends with the machine, and returns its place among those.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! that `cargo xtask test` unpacks; without them every test says so and fails.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod daemon;
 mod files;
 mod machine;
 mod name_server;
