@@ -3,10 +3,9 @@
 
 mod names;
 mod steps;
+mod watch;
 
-use std::collections::HashMap;
 use std::ops::Range;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use ilnp_core::id::Locator;
@@ -14,17 +13,14 @@ use ilnp_core::id::Locator;
 use crate::error::LabError;
 use crate::interrupt::Interrupt;
 use crate::lab::{Lab, MoveTimes, Options};
-use crate::measure::addresses::{AddressMonitor, became_usable};
-use crate::measure::capture::Capture;
-use crate::measure::frames;
-use crate::measure::lines::Line;
-use crate::measure::updates::{self, Update};
+use crate::measure::updates::Update;
 use crate::programs::{find_programs, require};
 use crate::scenario::{Move, Protocol, Scenario, Workload};
 use crate::workload::{self, Observed};
 
 use self::names::NameWatch;
-use self::steps::{Ended, Steps};
+use self::steps::Steps;
+use self::watch::Watch;
 
 pub use self::names::{Published, Witness};
 
@@ -104,12 +100,6 @@ pub struct Reached {
     pub expected: Vec<Locator>,
 }
 
-/// What watches hosts while the sessions run.
-struct Watch {
-    captures: Vec<(String, Capture)>,
-    monitors: Vec<AddressMonitor>,
-}
-
 /// Checks that a scenario can be run: root, and every program that it needs.
 ///
 /// # Errors
@@ -164,150 +154,4 @@ pub fn run(
         updates: seen.updates,
         names,
     })
-}
-
-/// What was seen of hosts.
-struct Seen {
-    /// What `ip monitor` printed, by host.
-    lines: HashMap<String, Vec<Line>>,
-    /// The captures of each host.
-    captures: Vec<(String, PathBuf)>,
-    updates: Vec<Update>,
-}
-
-impl Watch {
-    fn start(lab: &Lab, scenario: &Scenario) -> Result<Self, LabError> {
-        let mut watch = Self {
-            captures: vec![],
-            monitors: vec![],
-        };
-        for host in &lab.topology().hosts {
-            let mut interfaces = host.interfaces();
-            if host.speaks_ilnp() {
-                interfaces.push("ilnp0".to_owned());
-            }
-            for interface in interfaces.iter().filter(|_| scenario.captures) {
-                let capture = Capture::start(host, interface, lab.out())?;
-                watch.captures.push((host.name().to_owned(), capture));
-            }
-            if scenario.moves.iter().any(|step| step.host == host.name()) {
-                let monitor = AddressMonitor::start(host, lab.clock(), lab.out())?;
-                watch.monitors.push(monitor);
-            }
-        }
-        Ok(watch)
-    }
-
-    /// Ends it, and reads what was captured.
-    fn finish(self, lab: &Lab) -> Result<Seen, LabError> {
-        let mut lines: HashMap<String, Vec<Line>> = HashMap::new();
-        for monitor in self.monitors {
-            lines.insert(monitor.host().to_owned(), monitor.finish()?);
-        }
-        let (mut captures, mut updates) = (vec![], vec![]);
-        for (name, capture) in self.captures {
-            let file = capture.finish();
-            if lab.protocol() == Protocol::Ilnp && lines.contains_key(&name) {
-                let nid = lab.host(&name)?.settings().nid;
-                let found = updates::read(&file, lab.clock())?;
-                updates.extend(found.into_iter().filter(|update| update.sender() == nid));
-            }
-            captures.push((name, file));
-        }
-        updates.sort_by_key(|update| update.at);
-        Ok(Seen {
-            lines,
-            captures,
-            updates,
-        })
-    }
-}
-
-impl Seen {
-    /// Joins a session with where its first packet went.
-    fn watched(&self, lab: &Lab, ended: Ended, start: Duration) -> Result<Watched, LabError> {
-        let Ended {
-            workload,
-            begun,
-            established,
-            expected,
-            observed,
-        } = ended;
-        let mut first = None;
-        if workload.by_name {
-            let nid = lab.host(&workload.to)?.settings().nid;
-            let files = self
-                .captures
-                .iter()
-                .filter(|(host, _)| *host == workload.from);
-            for (_, file) in files {
-                let found = frames::first_locator_of(nid, file, lab.clock(), begun)?;
-                first = first.into_iter().chain(found).min();
-            }
-        }
-        Ok(Watched {
-            workload,
-            start: established.max(start),
-            reached: first.map(|(at, locator)| Reached {
-                at,
-                locator,
-                expected,
-            }),
-            observed,
-        })
-    }
-
-    /// Joins the moves with what came of them.
-    fn moves(
-        &self,
-        lab: &Lab,
-        times: &[MoveTimes],
-        names: &[Published],
-    ) -> Result<Vec<Moved>, LabError> {
-        let begins = times.iter().map(MoveTimes::begin).skip(1);
-        let ends = begins.chain([Duration::MAX]);
-        let steps = lab.scenario().moves.iter().zip(times).zip(ends);
-        steps
-            .map(|((step, times), end)| self.moved(lab, step, *times, end, names))
-            .collect()
-    }
-
-    /// Joins a move with what came of it until `end`.
-    fn moved(
-        &self,
-        lab: &Lab,
-        step: &Move,
-        times: MoveTimes,
-        end: Duration,
-        names: &[Published],
-    ) -> Result<Moved, LabError> {
-        let (host, site) = (lab.host(&step.host)?, lab.site(&step.to)?);
-        let seen = self.lines.get(&step.host).map_or(&[][..], Vec::as_slice);
-        let begin = times.begin();
-        let first = |acknowledgement| {
-            let mut related = self.updates.iter().filter(|update| {
-                update.sender() == host.settings().nid && (begin..end).contains(&update.at)
-            });
-            related
-                .find(|update| update.acknowledgement == acknowledgement)
-                .map(|update| update.at)
-        };
-        let own = names.iter().filter(|one| one.host == step.host);
-        let prefixes = &site.settings().prefixes;
-        Ok(Moved {
-            step: step.clone(),
-            times,
-            usable: host
-                .address_in(site.settings())
-                .and_then(|address| became_usable(seen, address, times, end)),
-            updated: first(false),
-            acknowledged: first(true),
-            published: own
-                .map(|one| {
-                    let at = one.shown.first(prefixes, &(begin..end));
-                    (one.shown.server.clone(), at)
-                })
-                .collect(),
-        })
-    }
 }

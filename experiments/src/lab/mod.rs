@@ -1,5 +1,7 @@
 //! A running lab: the network of a scenario, its daemons and captures, and the moves of its hosts.
 
+mod names;
+
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -155,51 +157,6 @@ impl Lab {
         let site = self.site(to.site())?;
         to.address_in(site.settings())
             .ok_or_else(|| LabError::Misuse(format!("{} is in no site", to.name())))
-    }
-
-    /// Starts the name servers, primary ones first, and waits until each answers for its zone.
-    ///
-    /// # Errors
-    /// [`LabError::Failed`] with the end of its log when one does not.
-    pub fn start_name_servers(&mut self) -> Result<(), LabError> {
-        let Some(keys) = &self.keys else {
-            return Ok(());
-        };
-        let dnsd = self.programs.as_ref().and_then(|p| p.dnsd.as_deref());
-        let servers = self.scenario.name_servers.iter();
-        let (primaries, secondaries): (Vec<_>, Vec<_>) =
-            servers.partition(|server| server.secondary_of.is_none());
-        for settings in primaries.into_iter().chain(secondaries) {
-            self.name_servers.push(NameServer::start(
-                &self.scenario,
-                &self.topology,
-                settings,
-                keys,
-                (dnsd, &self.options.out),
-            )?);
-        }
-        Ok(())
-    }
-
-    /// The name servers that were started.
-    pub fn name_servers(&self) -> &[NameServer] {
-        &self.name_servers
-    }
-
-    /// Looks a name up as a host's programs do, and returns the first address.
-    ///
-    /// # Errors
-    /// [`LabError::Failed`] when it is not found.
-    pub fn look_up(&self, host: &str, name: &str) -> Result<Ipv6Addr, LabError> {
-        let mut command = self.host(host)?.command("getent");
-        let found = process::run(command.args(["ahostsv6", name]), "")?;
-        let text = String::from_utf8_lossy(&found.stdout);
-        let first = text.split_whitespace().next().unwrap_or_default();
-        first.parse().map_err(|_| LabError::Failed {
-            command: format!("getent ahostsv6 {name}"),
-            status: "no address".to_owned(),
-            output: text.into_owned(),
-        })
     }
 
     /// Starts the daemon of every host that speaks ILNP in this run, and waits until each is ready
