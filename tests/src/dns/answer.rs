@@ -2,6 +2,8 @@
 
 use anyhow::{Context as _, ensure};
 
+use super::{compose, rtype};
+
 const HEADER: usize = 12;
 /// More pointers than this in one name are a loop.
 const MAX_POINTERS: usize = 64;
@@ -28,7 +30,7 @@ pub struct Record {
     pub class: u16,
     /// The TTL in seconds.
     pub ttl: u32,
-    /// The data as it came.
+    /// The data as it came; of NS, CNAME and SOA records with the names in it uncompressed.
     pub rdata: Vec<u8>,
 }
 
@@ -90,7 +92,7 @@ impl Answer {
     /// The error that its TSIG record tells; `None` without one.
     pub fn tsig_error(&self) -> Option<u16> {
         let record = self.sections[2].last()?;
-        if record.rtype != super::rtype::TSIG {
+        if record.rtype != rtype::TSIG {
             return None;
         }
         let mut reader = Reader {
@@ -111,6 +113,15 @@ pub fn outline(message: &[u8]) -> Option<(u16, u16)> {
     let header = message.get(..HEADER)?;
     let rcode = u16::from(header[3] & 0x0f);
     (header[2] & 0x80 != 0).then(|| (rcode, u16::from_be_bytes([header[6], header[7]])))
+}
+
+/// How many names, which may be compressed, the data of a type begins with.
+fn names_in(kind: u16) -> usize {
+    match kind {
+        rtype::NS | rtype::CNAME => 1,
+        rtype::SOA => 2,
+        _ => 0,
+    }
 }
 
 /// A place in a message.
@@ -135,13 +146,22 @@ impl<'a> Reader<'a> {
         let owner = self.name()?;
         let (rtype, class) = (self.u16()?, self.u16()?);
         let ttl = (u32::from(self.u16()?) << 16) | u32::from(self.u16()?);
-        let length = self.u16()?;
+        let length = usize::from(self.u16()?);
+        let end = self.at + length;
+        let mut rdata = vec![];
+        for _ in 0..names_in(rtype).min(length) {
+            rdata.extend(compose::name(&self.name()?));
+        }
+        let rest = end
+            .checked_sub(self.at)
+            .context("a name ends behind its record")?;
+        rdata.extend(self.take(rest)?);
         Ok(Record {
             owner,
             rtype,
             class,
             ttl,
-            rdata: self.take(length.into())?.to_vec(),
+            rdata,
         })
     }
 

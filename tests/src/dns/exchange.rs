@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
-use super::answer::Answer;
+use super::answer::{Answer, Record};
+use super::rtype::SOA;
 
 /// How long an answer may take.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -58,25 +59,85 @@ pub fn udp(server: SocketAddr, request: &[u8]) -> anyhow::Result<Answer> {
     Ok(answer)
 }
 
-/// Asks over TCP, and returns all messages that come until the server closes the connection or is
-/// silent for `silence`.
+/// A connection to a server.
+#[derive(Debug)]
+pub struct Connection(TcpStream);
+
+impl Connection {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When the server does not accept within five seconds.
+    pub fn open(server: SocketAddr) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect_timeout(&server, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Self(stream))
+    }
+
+    /// Sends a message with its length in front.
+    ///
+    /// # Errors
+    /// As the connection does.
+    pub fn send(&mut self, message: &[u8]) -> anyhow::Result<()> {
+        let mut framed = u16::try_from(message.len())?.to_be_bytes().to_vec();
+        framed.extend(message);
+        Ok(self.0.write_all(&framed)?)
+    }
+
+    /// Sends octets as they are.
+    ///
+    /// # Errors
+    /// As the connection does.
+    pub fn send_octets(&mut self, octets: &[u8]) -> anyhow::Result<()> {
+        Ok(self.0.write_all(octets)?)
+    }
+
+    /// The next message.
+    ///
+    /// # Errors
+    /// When none comes within five seconds, or the server closes the connection.
+    pub fn receive(&mut self) -> anyhow::Result<Vec<u8>> {
+        let mut length = [0; 2];
+        self.0.read_exact(&mut length)?;
+        let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
+        self.0.read_exact(&mut message)?;
+        Ok(message)
+    }
+}
+
+/// Asks over TCP.
 ///
 /// # Errors
-/// When the connection is refused, and for messages that cannot be read.
-pub fn tcp(server: SocketAddr, request: &[u8], silence: Duration) -> anyhow::Result<Vec<Answer>> {
-    let mut stream = TcpStream::connect_timeout(&server, PATIENCE)?;
-    stream.set_read_timeout(Some(silence))?;
-    let mut framed = u16::try_from(request.len())?.to_be_bytes().to_vec();
-    framed.extend(request);
-    stream.write_all(&framed)?;
-    let mut answers = vec![];
-    let mut length = [0; 2];
-    while stream.read_exact(&mut length).is_ok() {
-        let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
-        stream.read_exact(&mut message)?;
-        answers.push(Answer::read(&message)?);
+/// As [`Connection`], and for an answer that cannot be read.
+pub fn tcp(server: SocketAddr, request: &[u8]) -> anyhow::Result<Answer> {
+    let mut connection = Connection::open(server)?;
+    connection.send(request)?;
+    Answer::read(&connection.receive()?)
+}
+
+/// All records of a transfer, and the number of messages that it took. Signatures are not checked.
+///
+/// # Errors
+/// As [`tcp`]; when it is refused; and when it does not end as it begins, with the SOA record.
+pub fn transfer(server: SocketAddr, request: &[u8]) -> anyhow::Result<(Vec<Record>, usize)> {
+    let mut connection = Connection::open(server)?;
+    connection.send(request)?;
+    let mut records = vec![];
+    let mut messages = 0;
+    loop {
+        let answer = Answer::read(&connection.receive()?)?;
+        ensure!(answer.rcode() == 0, "refused: {}", answer.rcode());
+        messages += 1;
+        let [answers, ..] = answer.sections;
+        records.extend(answers);
+        // Both have the same data, with its names compressed in different ways.
+        let is_end = |record: &Record| record.rtype == SOA;
+        if records.len() > 1 && records.last().is_some_and(is_end) {
+            records.pop();
+            return Ok((records, messages));
+        }
     }
-    Ok(answers)
 }
 
 /// Asks for the records of a type until what comes is as wanted, and says how long that took.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 
 use crate::dns::answer::outline;
-use crate::dns::exchange::socket;
+use crate::dns::exchange::{PATIENCE, socket};
 use crate::dns::tsig::Signer;
 use crate::dns::{compose, rcode, rtype};
 use crate::name_servers::Key;
@@ -18,6 +18,8 @@ pub struct Updater {
     server: SocketAddr,
     zone: String,
     hosts: Vec<(String, Signer)>,
+    /// How long an answer may take.
+    patience: Duration,
     /// Updates sent so far. The lower half of a Locator tells its update.
     sent: u32,
 }
@@ -44,8 +46,16 @@ impl Updater {
             server,
             zone: zone.to_owned(),
             hosts: hosts.collect::<anyhow::Result<_>>()?,
+            patience: PATIENCE,
             sent: 0,
         })
+    }
+
+    /// Waits no longer than this for an answer.
+    #[must_use]
+    pub fn impatient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// Sends updates, `window` in flight, until `enough` says so of the number that was
@@ -53,7 +63,7 @@ impl Updater {
     /// of the answers.
     ///
     /// # Errors
-    /// For any answer but NOERROR, and when one does not come within five seconds. `done` has what
+    /// For any answer but NOERROR, and when one does not come in time. `done` has what
     /// was acknowledged until then.
     pub fn run(
         &mut self,
@@ -62,6 +72,7 @@ impl Updater {
         done: &mut Vec<Done>,
     ) -> anyhow::Result<()> {
         let socket = socket(self.server)?;
+        socket.set_read_timeout(Some(self.patience))?;
         let mut in_flight = HashMap::new();
         let mut buffer = [0; 1500];
         loop {

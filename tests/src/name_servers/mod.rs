@@ -15,7 +15,7 @@ pub mod tools;
 mod unbound;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -56,6 +56,8 @@ pub struct Setup<'a> {
     pub keys: Vec<Key>,
     /// Its zones.
     pub zones: Vec<Zone>,
+    /// Where its temporary directory is made; `None`: where all are.
+    pub within: Option<PathBuf>,
     /// The processor that all of its threads share; `None`: as the server does by itself.
     pub core: Option<usize>,
 }
@@ -80,7 +82,7 @@ pub enum Role {
         grants: Vec<Grant>,
         /// Who is told of changes.
         notify: Vec<SocketAddr>,
-        /// The key that transfers need; `None`: anybody may transfer.
+        /// The key that transfers need; `None`: anybody may transfer, and nobody from `ilnp-dnsd`.
         transfer_key: Option<String>,
     },
     /// A copy, which may be transferred further by anybody.
@@ -123,6 +125,7 @@ impl<'a> Setup<'a> {
             namespace: None,
             keys: vec![],
             zones: vec![],
+            within: None,
             core: None,
         }
     }
@@ -138,6 +141,13 @@ impl<'a> Setup<'a> {
     #[must_use]
     pub fn on_core(mut self, core: usize) -> Self {
         self.core = Some(core);
+        self
+    }
+
+    /// Writes to a directory within this one.
+    #[must_use]
+    pub fn within(mut self, directory: &Path) -> Self {
+        self.within = Some(directory.to_owned());
         self
     }
 

@@ -36,7 +36,10 @@ pub struct NameServer {
 
 impl NameServer {
     pub(super) fn start(software: Software, setup: &Setup<'_>) -> anyhow::Result<Self> {
-        let directory = tempfile::tempdir()?;
+        let directory = match &setup.within {
+            Some(place) => tempfile::tempdir_in(place)?,
+            None => tempfile::tempdir()?,
+        };
         let program = software.prepare(setup, directory.path())?;
         for key in &setup.keys {
             key.write(directory.path())?;
