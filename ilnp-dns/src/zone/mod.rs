@@ -1,6 +1,6 @@
 //! The data of a zone: what the authoritative server answers from and changes.
 //!
-//! A [`Zone`] is a value. A clone costs three reference counts, and a change makes a new zone that
+//! A [`Zone`] is a value. A clone costs two reference counts, and a change makes a new zone that
 //! shares with the old one what is the same, so that readers keep a snapshot as long as they like.
 //!
 //! | module | what it does |

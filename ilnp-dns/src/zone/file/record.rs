@@ -59,11 +59,11 @@ impl Reader {
     }
 
     fn record(&mut self, words: &[Word<'_>], indented: bool) -> Result<Record, Fault> {
+        let start = words.first().map_or(0, |word| word.offset);
         let mut words = words;
         if !indented && let Some(owner) = next(&mut words) {
             self.owner = Some(value::name(owner, &self.origin)?);
         }
-        let start = words.first().map_or(0, |word| word.offset);
         let (ttl, class) = self.ttl_and_class(&mut words)?;
         let Some(word) = next(&mut words) else {
             return Err(Fault::new(start, "found no record type behind the name"));
@@ -168,16 +168,14 @@ fn next<'a>(words: &mut &[Word<'a>]) -> Option<Word<'a>> {
 
 fn class(word: Word<'_>) -> Option<Class> {
     let is = |name: &str| !word.quoted && word.text.eq_ignore_ascii_case(name);
-    let numbered = word
-        .text
-        .get(..5)
-        .filter(|prefix| prefix.eq_ignore_ascii_case("CLASS"));
-    match () {
-        () if is("IN") => Some(Class::IN),
-        () if is("CH") => Some(Class(3)),
-        () if is("HS") => Some(Class(4)),
-        () => numbered.and(word.text.get(5..)?.parse().ok()).map(Class),
-    }
+    let known = [Class::IN, Class(3), Class(4)];
+    let named = known.into_iter().find(|class| is(&class.to_string()));
+    let number = || {
+        let (prefix, number) = word.text.split_at_checked(5)?;
+        let numbered = !word.quoted && prefix.eq_ignore_ascii_case("CLASS");
+        number.parse().ok().filter(|_| numbered).map(Class)
+    };
+    named.or_else(number)
 }
 
 fn record_type(word: Word<'_>) -> Result<RecordType, Fault> {

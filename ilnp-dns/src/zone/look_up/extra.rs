@@ -31,8 +31,9 @@ impl Zone {
         extras: Extras,
     ) {
         let rtype = answer.rtype;
-        for rdata in &answer.rdatas {
-            let target = fields::target(rtype, rdata).filter(|_| points_at_host(rtype));
+        let pointing = points_at_host(rtype).then_some(&answer.rdatas);
+        for rdata in pointing.into_iter().flatten() {
+            let target = fields::target(rtype, rdata);
             if let Some(target) = target.filter(|target| target.is_within(&self.origin)) {
                 self.add_target(found, &target, rtype);
             }

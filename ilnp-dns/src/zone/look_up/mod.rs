@@ -29,6 +29,7 @@ impl Zone {
         let mut found = Found::default();
         if !question.name.is_within(&self.origin) {
             found.rcode = Rcode::REFUSED;
+            found.authoritative = false;
             return found;
         }
         let mut name = Cow::Borrowed(&question.name);
@@ -111,14 +112,10 @@ impl Zone {
     fn refer<'a>(&'a self, found: &mut Found<'a>, cut: &'a Node, servers: &'a RrSet) {
         // Behind an alias the first name is still answered with authority (RFC 2181 §6.1).
         found.authoritative = !found.answers.is_empty();
-        found
-            .authorities
-            .push(View::of(Cow::Borrowed(&cut.name), servers));
-        if let Some(set) = cut.sets.get(RecordType::DS) {
-            found
-                .authorities
-                .push(View::of(Cow::Borrowed(&cut.name), set));
-        }
+        let signer = cut.sets.get(RecordType::DS);
+        let sets = [Some(servers), signer].into_iter().flatten();
+        let views = sets.map(|set| View::of(Cow::Borrowed(&cut.name), set));
+        found.authorities.extend(views);
         for rdata in &servers.rdatas {
             let server = fields::target(RecordType::NS, rdata);
             let glue = server.and_then(|server| self.node(&server));
