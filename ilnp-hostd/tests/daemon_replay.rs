@@ -13,10 +13,10 @@ use ilnp_core::time::Instant;
 use ilnp_core::wire::Packet;
 use ilnp_hostd::api::monitor;
 use ilnp_hostd::datapath::Counters;
-use ilnp_hostd::driver::{About, Engine, Host};
+use ilnp_hostd::driver::{About, Engine, Host, Request};
 use ilnp_hostd::record::Recorder;
 use serde_json::Value;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, oneshot};
 
 /// Keeps what the node sent.
 #[derive(Default)]
@@ -109,6 +109,26 @@ fn record(file: &Path) -> Vec<Packet> {
         let now = Instant::from_nanos(second * 1_000_000_000);
         engine.handle(now, input, &mut wire);
     }
+    // A name that the stub resolver found, and one of the same host at another place.
+    for (name, locator) in [
+        ("peer.example", "2001:db8:c::/64"),
+        ("evil.example", "2001:db8:e::/64"),
+    ] {
+        let (answer, mut answered) = oneshot::channel();
+        let found = Resolved {
+            configured: false,
+            name: Some(name.to_owned()),
+            nid: peer,
+            locators: vec![RemoteLocator {
+                locator: locator.parse().unwrap(),
+                preference: Preference(10),
+                lifetime: Lifetime(0),
+            }],
+        };
+        let now = Instant::from_nanos(7_000_000_000);
+        engine.answer(now, Request::Learn(found, answer), &mut wire);
+        assert!(answered.try_recv().unwrap().is_some());
+    }
     engine.flush_recording();
     wire.0
 }
@@ -133,6 +153,11 @@ fn replays_what_happened_the_same_every_time() {
     assert_eq!(transmitted, sent);
 
     let text = String::from_utf8(replay(&file, false).stdout).unwrap();
+    assert!(
+        text.contains(r#"out {"dns":{"publish":[{"locator":"2001:db8:b::/64","preference":10}]}}"#),
+        "{text}"
+    );
+    assert!(text.contains(r#""name":"evil.example""#), "{text}");
     assert!(text.contains("3.000000000 out transmit 2001:db8:a:0:214:4fff:fe20:ee64 > 2001:db8:c:0:216:6fff:fe22:ee66"), "{text}");
 }
 
@@ -157,7 +182,7 @@ fn what_is_no_recording_is_refused_with_its_line() {
         (String::new(), "line 1"),
         ("nonsense\n".to_owned(), "line 1"),
         (good.replacen("\"schema\":1", "\"schema\":9", 1), "line 1"),
-        (good.clone() + "{\"input\":{}}\n", "line 8"),
+        (good.clone() + "{\"input\":{}}\n", "line 10"),
     ] {
         std::fs::write(&file, text).unwrap();
         let output = replay(&file, false);

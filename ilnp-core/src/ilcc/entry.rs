@@ -1,6 +1,6 @@
 //! What is known of one correspondent (RFC 6741 §5.1).
 
-use crate::id::Handle;
+use crate::id::{Handle, Locator};
 use crate::node::Activity;
 use crate::time::Instant;
 
@@ -140,6 +140,8 @@ pub struct Entry {
     pub challenge: Option<Box<Challenge>>,
     /// When its name was last looked up because it could not be reached.
     pub looked_up: Option<LookedUp>,
+    /// Where its name says that it is, when the session says otherwise and neither is proved.
+    pub elsewhere: Option<Locator>,
     /// How many of its Locator Updates may still be processed now.
     pub received: crate::node::Bucket,
     /// When its session is looked at again.
@@ -170,6 +172,7 @@ impl Entry {
             update: UpdateProgress::default(),
             challenge: None,
             looked_up: None,
+            elsewhere: None,
             received: crate::node::Bucket::default(),
             session_due: None,
             update_due: None,

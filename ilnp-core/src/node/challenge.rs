@@ -49,10 +49,19 @@ impl Node {
         }
         asked.sent = now;
         asked.tries = asked.tries.saturating_add(1);
-        let token = asked.token;
-        let [a, b, c, d, ..] = token.to_be_bytes();
+        self.repeat_challenge(id, locator);
+    }
+
+    /// Sends the challenge of a correspondent, if there is one, to this Locator.
+    pub(super) fn repeat_challenge(&mut self, id: Id, locator: Locator) {
+        let entry = self.table.get(id);
+        let Some(asked) = entry.and_then(|entry| entry.challenge.as_ref()) else {
+            return;
+        };
+        let token = asked.token.to_be_bytes();
+        let [a, b, c, d, ..] = token;
         let numbers = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
-        self.send_echo_request(id, locator, numbers, &token.to_be_bytes());
+        self.send_echo_request(id, locator, numbers, &token);
     }
 
     /// Sends an Echo Request of our own with this identifier and sequence number.

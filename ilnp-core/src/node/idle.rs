@@ -47,7 +47,7 @@ impl Node {
             timers.challenge
         } else if used && entry.remote.has_alternatives() {
             timers.stalled
-        } else if used && named {
+        } else if named {
             timers.lost
         } else {
             timers.aged
@@ -109,6 +109,10 @@ impl Node {
         if !entry.state.is_proved() {
             return;
         }
+        self.ask_elsewhere(now, id);
+        let Some(entry) = self.table.get(id) else {
+            return;
+        };
         let idle = now - entry.last_active();
         let aged = matches!(entry.state, State::Aged { .. });
         if idle >= self.config.timers.forgotten {

@@ -20,10 +20,14 @@
 //! The lifetime of a record says for how long new sessions may rely on it. It ends no session, whose
 //! Locators come from its correspondent itself. A session that begins with Locators that are out of
 //! date begins at once, and the name is looked up meanwhile.
+//!
+//! A name that says something else than its session is believed as soon as the correspondent answers
+//! where the name says that it is: its move may have gone unnoticed. A session that is heard of is
+//! not asked.
 
-use super::{Due, Node};
+use super::{DatapathUpdate, Due, Node};
 use crate::drop_reason::DropReason;
-use crate::id::Handle;
+use crate::id::{Handle, Nid};
 use crate::ilcc::tentative::Role;
 use crate::ilcc::{Entry, Id, RemoteLocators, State};
 use crate::node::{Event, RemoteLocator, Resolved};
@@ -93,14 +97,17 @@ impl Node {
 
     /// A new correspondent. It gets the identifier's first handle, unless somebody has that who has
     /// proved anything or has a name.
-    fn add_named(&mut self, now: Instant, nid: crate::id::Nid) -> Option<Id> {
+    fn add_named(&mut self, now: Instant, nid: Nid) -> Option<Id> {
         let first = self.table.find(Handle::new(nid));
         if let Some(id) = first
             && self.table.get(id).is_some_and(Entry::is_unproved_stranger)
         {
             self.remove(id);
         }
-        let free = self.table.free_handle(nid);
+        let free = self.table.free_handle(nid).or_else(|| {
+            self.remove(self.oldest_namesake(nid)?);
+            self.table.free_handle(nid)
+        });
         // Strangers make room for names, and names for newer names; but not names for strangers.
         let can_go = |entry: &Entry| !entry.configured;
         let added = free.and_then(|handle| self.add_before(now, handle, can_go));
@@ -112,6 +119,15 @@ impl Node {
             None => self.outputs.drop(DropReason::CorrespondentsFull),
         }
         added
+    }
+
+    /// The correspondent with this identifier that is of the least use: claims of an identifier must
+    /// not keep its owner out for long.
+    fn oldest_namesake(&self, nid: Nid) -> Option<Id> {
+        let others = self.table.with_nid(nid);
+        let spare = others.filter(|(_, entry)| !entry.configured);
+        let oldest = spare.filter_map(|(id, entry)| Some((entry.state.spare_since()?, id)));
+        oldest.min().map(|(_, id)| id)
     }
 
     /// Remembers a name of a correspondent. Returns whether it is the one that speaks for it.
@@ -165,10 +181,14 @@ impl Node {
         entry.remote.add_hints(given);
         let before = entry.remote.destination();
         let best = given.iter().min_by_key(|remote| remote.preference);
-        let Some(best) = best.filter(|_| is_unanswered(entry)) else {
+        let same = given.iter().any(|remote| Some(remote.locator) == before);
+        let Some(best) = best.filter(|_| !same) else {
             return;
         };
-        if given.iter().any(|remote| Some(remote.locator) == before) {
+        if !is_unanswered(entry) {
+            entry.elsewhere = Some(best.locator);
+            let read = DatapathUpdate::ReadActivity(entry.handle);
+            self.outputs.datapath.push_back(read);
             return;
         }
         entry.challenge = None;
@@ -181,6 +201,29 @@ impl Node {
                 self.outputs.drop(reason);
             }
         }
+    }
+}
+
+impl Node {
+    /// Asks a correspondent, both where its session and where its name says that it is, unless it
+    /// was just heard of. Its answer tells which is right.
+    pub(super) fn ask_elsewhere(&mut self, now: Instant, id: Id) {
+        let patience = self.config.timers.challenge;
+        let Some(entry) = self.table.get_mut(id) else {
+            return;
+        };
+        let Some(elsewhere) = entry.elsewhere.take() else {
+            return;
+        };
+        if !entry.state.is_proved() || now - entry.activity.heard < patience {
+            return;
+        }
+        entry.challenge = None;
+        let destination = entry.remote.destination();
+        if let Some(destination) = destination {
+            self.challenge(now, id, destination);
+        }
+        self.repeat_challenge(id, elsewhere);
     }
 }
 

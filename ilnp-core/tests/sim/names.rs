@@ -5,7 +5,7 @@ use std::time::Duration;
 use ilnp_core::id::Preference;
 use ilnp_core::node::OwnLocator;
 use ilnp_core::sim::stack::tcp::State;
-use ilnp_core::sim::{HostId, Pair, Session, Unaware, World, site_locator};
+use ilnp_core::sim::{HostId, Pair, Session, Unaware, Verdict, World, site_locator};
 
 use super::support::*;
 
@@ -158,6 +158,33 @@ fn a_new_session_finds_a_host_that_moved_while_its_records_were_in_a_cache() {
     let host = named.pair.world.host(mobile);
     let known = host.node().unwrap().correspondents(named.pair.world.now());
     assert_eq!(known[0].state, "established");
+}
+
+#[test]
+fn a_move_that_went_unnoticed_is_noticed_when_the_name_is_asked_for_again() {
+    let mut named = Named::new();
+    let (mobile, fixed, d) = (named.pair.mobile, named.pair.fixed, named.pair.d);
+    let world = &mut named.pair.world;
+    // A login session in which nobody types.
+    let login = world.connect(mobile, fixed, SECOND * 5000);
+    world.run_for(SECOND * 400);
+    assert!(world.is_established(&login));
+    // What the correspondent tells from its new place is lost, until it gives up telling it.
+    let deaf_until = world.now() + SECOND * 100;
+    let new_place = site_locator(0xd);
+    world.filter(move |at, octets| {
+        let headers = ilnp_core::wire::Headers::parse(octets).unwrap();
+        let lost = at < deaf_until && headers.source_vector().locator == new_place;
+        match lost {
+            true => Verdict::Drop,
+            false => Verdict::Pass,
+        }
+    });
+    world.move_to(fixed, d);
+    world.run_for(SECOND * 110);
+    world.resolve(mobile, NAME);
+    let took = connect(&mut named.pair, mobile, fixed);
+    assert!(took.is_some_and(|took| took < MS * 1_300), "{took:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::support::*;
 use crate::id::{Handle, Preference};
-use crate::node::{Config, DnsRequest, OwnLocator};
+use crate::node::{Config, DatapathUpdate, DnsRequest, OwnLocator};
 
 const CORRESPONDENT: Handle = Handle::new(FIXED);
 const D: crate::id::Locator = site(0xd);
@@ -78,6 +78,44 @@ fn a_name_that_claims_the_identifier_of_a_session_does_not_divert_it() {
     assert_eq!(mobile.destination(FIXED), Some(C));
     let diverted = |packet: &crate::wire::Packet| destination(packet).locator == D;
     assert!(!mobile.transmitted().iter().any(diverted));
+}
+
+#[test]
+fn claims_of_an_identifier_keep_its_owner_out_for_no_time() {
+    let mut mobile = Host::new(MOBILE, &[A]);
+    for n in 0..10 {
+        mobile.wait(millis(1));
+        let name = format!("evil{n}.example");
+        assert!(mobile.resolves(&name, FIXED, &[site(0x100 + n)]).is_some());
+    }
+    mobile.wait(millis(1));
+    let handle = mobile.resolves("cn.example", FIXED, &[C]).unwrap();
+    assert_eq!(mobile.node.names(handle), ["cn.example"]);
+    assert_eq!(mobile.node.table.len(), 4);
+}
+
+#[test]
+fn a_session_that_outlived_its_daemon_has_the_first_name_that_fits_it() {
+    let (mobile, _) = established();
+    let id = mobile.node.table.find(CORRESPONDENT).unwrap();
+    let entry = mobile.node.table.get(id).unwrap();
+    let restored = crate::node::Restored {
+        handle: CORRESPONDENT,
+        entry: crate::node::PathEntry {
+            slot: crate::node::SlotIndex::PREFERRED,
+            destination: C,
+            nonce_out: entry.nonces.out(),
+            nonce_in: entry.nonces.inward().unwrap(),
+            locators: entry.remote.for_path(mobile.now),
+        },
+        activity: entry.activity,
+    };
+    let mut next = Host::new(MOBILE, &[]);
+    next.node.restore(next.now, restored);
+    // It moved while no daemon ran; its name says so.
+    let handle = next.resolves("cn.example", FIXED, &[D]);
+    assert_eq!(handle, Some(CORRESPONDENT));
+    assert_eq!(next.resolves("evil.example", FIXED, &[B]), alias(1));
 }
 
 #[test]
@@ -183,6 +221,40 @@ fn a_correspondent_that_answers_nothing_is_looked_up() {
     assert!(mobile.dns_requests().contains(&look_up()));
     mobile.knows(FIXED, &[D]);
     assert_eq!(mobile.destination(FIXED), Some(D));
+}
+
+#[test]
+fn a_correspondent_that_its_name_knows_elsewhere_is_asked_in_both_places() {
+    let (mut mobile, _) = established();
+    mobile.wait(secs(600));
+    mobile.flush();
+    mobile.knows(FIXED, &[D]);
+    let read = DatapathUpdate::ReadActivity(CORRESPONDENT);
+    assert_eq!(mobile.updates(), [read]);
+    assert!(mobile.transmitted().is_empty());
+    let activity = None;
+    mobile
+        .node
+        .handle_activity(mobile.now, CORRESPONDENT, activity);
+    let asked = mobile.transmitted();
+    let asked: Vec<_> = asked.iter().map(|it| destination(it).locator).collect();
+    assert_eq!(asked, [C, D]);
+    assert_eq!(mobile.destination(FIXED), Some(C));
+}
+
+#[test]
+fn a_correspondent_that_is_heard_of_is_not_asked_what_its_name_says() {
+    let (mut mobile, _) = established();
+    mobile.knows(FIXED, &[D]);
+    let activity = Some(crate::node::Activity {
+        sent: mobile.now,
+        heard: mobile.now,
+    });
+    mobile
+        .node
+        .handle_activity(mobile.now, CORRESPONDENT, activity);
+    assert!(mobile.transmitted().is_empty());
+    assert_eq!(mobile.destination(FIXED), Some(C));
 }
 
 #[test]
