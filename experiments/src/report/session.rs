@@ -79,7 +79,7 @@ impl SessionReport {
         let dead = observed.flows.iter().find_map(|flow| silent(flow, run));
         let astray = watched.reached.as_ref().and_then(astray);
         let damaged = (observed.intact == Some(false)).then(|| "data damaged".to_owned());
-        let reason = observed.failure.clone().or(damaged).or(astray).or(dead);
+        let reason = observed.failure.clone().or(astray).or(damaged).or(dead);
         Self {
             program: workload.program,
             from: workload.from.clone(),

@@ -32,7 +32,8 @@ pub(super) struct Ended {
     pub(super) workload: Workload,
     /// When its start began.
     pub(super) begun: Duration,
-    /// When something had arrived in every direction.
+    /// When something had arrived in every direction, or [`begun`](Self::begun) when that never
+    /// happened.
     pub(super) established: Duration,
     /// The Locators that the host that answers had then.
     pub(super) expected: Vec<Locator>,
@@ -125,11 +126,18 @@ impl Running {
             workload.from,
             workload.to
         );
-        workload::wait_until_established(session.as_mut(), &name)?;
+        let established = match workload::wait_until_established(session.as_mut(), &name) {
+            // That it reaches nobody is what a run may show.
+            Err(error @ LabError::TimedOut { .. }) if workload.at.is_some() => {
+                tracing::warn!("{error}");
+                begun
+            }
+            waited => waited.map(|()| lab.clock().now())?,
+        };
         Ok(Self {
             workload: workload.clone(),
             begun,
-            established: lab.clock().now(),
+            established,
             expected: locators_at(lab, lab.host(&workload.to)?.site())?,
             session,
         })
