@@ -7,17 +7,25 @@ use std::path::{Path, PathBuf};
 
 use tests::bench::LINES;
 
-/// The rows with MUST or MUST NOT of RFC 6740, 6741, 6743 and 6744 that concern hosts.
+/// The rows with MUST or MUST NOT of RFC 6740, 6741, 6743 and 6744 that concern hosts, and of RFC
+/// 6742.
 const REQUIRED: &[&str] = &[
     "ID-03", "ID-04", "ID-10", "ID-11", "ID-13", "LOC-07", "TR-01", "TR-02", "TR-03", "TR-12",
     "TR-13", "CC-15", "CC-16", "SS-04", "SS-05", "SS-08", "SS-12", "NO-02", "NO-03", "NO-09",
     "NO-11", "NO-12", "NO-15", "NO-16", "NO-17", "NO-19", "NO-22", "LU-03", "LU-04", "LU-06",
     "LU-07", "LU-08", "LU-09", "LU-11", "LU-12", "LU-13", "LU-14", "LU-16", "LU-20", "LU-22",
     "LU-23", "IC-01", "IC-02", "IC-03", "IC-13", "IC-14", "SEC-01", "SEC-02", "SEC-04", "SEC-08",
-    "SEC-10", "SEC-12", "MC-04",
+    "SEC-10", "SEC-12", "MC-04", "DN-04", "DN-05", "DN-06", "DN-07", "DN-08", "DN-09", "DN-10",
+    "DN-21",
 ];
 
-const NOTES: &[&str] = &["rfc6740.md", "rfc6741.md", "rfc6743.md", "rfc6744.md"];
+const NOTES: &[&str] = &[
+    "rfc6740.md",
+    "rfc6741.md",
+    "rfc6742.md",
+    "rfc6743.md",
+    "rfc6744.md",
+];
 
 /// `| id | section | level | requirement | code | tests |`
 struct Row {
