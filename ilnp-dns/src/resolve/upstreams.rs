@@ -232,7 +232,7 @@ impl<'a> Tries<'a> {
     }
 
     /// Asks the servers for what every one of them knows.
-    fn probe(&mut self) {
+    fn probe(&self) {
         for index in 0..self.order.len() {
             self.run(index, &ROOT_SERVERS, Transport::Udp, true);
         }
