@@ -3,6 +3,9 @@
 //! What is answered is decided elsewhere: a [`RequestHandler`] hands the octets of a request on, and
 //! turns the messages that come back into hickory's. UDP is not served so: a task for each datagram
 //! costs more than its answer.
+//!
+//! Hickory does not count connections. What bounds them is the limit of file descriptors, which the
+//! process raises as far as it may, and that each idle one is closed.
 
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::Context as _;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -51,6 +52,7 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
 }
 
 async fn serve(path: &Path, config: Config) -> anyhow::Result<()> {
+    allow_many_connections();
     let mut signals = Signals::new().context("cannot listen for signals")?;
     let directory = &config.state_dir;
     fs::create_dir_all(directory)
@@ -73,6 +75,15 @@ async fn serve(path: &Path, config: Config) -> anyhow::Result<()> {
     tokio::task::spawn_blocking(|| thread.join())
         .await?
         .map_err(|_| anyhow::anyhow!("the writer failed"))
+}
+
+/// Raises the limit of file descriptors, which is there for programs that use select().
+fn allow_many_connections() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 /// Opens every address, then serves on them; says which ports they got.

@@ -1,4 +1,5 @@
 //! Datagrams and connections.
 
+mod datagram;
 pub(super) mod tcp;
 pub(super) mod udp;

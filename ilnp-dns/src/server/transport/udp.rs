@@ -3,17 +3,14 @@
 //! A query is answered on the thread that read it, without a queue or a task in between.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 
-use socket2::{Domain, Protocol, Socket, Type};
-
+use super::datagram::{Datagrams, Peer};
 use crate::server::answer::{Answerer, Response, Transport, Verdict};
 use crate::server::writer::Writer;
 
-/// Datagrams that the kernel keeps while all threads work.
-const RECEIVE_BUFFER: usize = 4 << 20;
 /// The largest datagram.
 const MAX_DATAGRAM: usize = 65_535;
 
@@ -21,24 +18,8 @@ const MAX_DATAGRAM: usize = 65_535;
 ///
 /// # Errors
 /// What the system says, as when another server has the address.
-pub(in crate::server) fn bind(address: SocketAddr, threads: usize) -> io::Result<Vec<UdpSocket>> {
-    let mut sockets = Vec::new();
-    for _ in 0..threads {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::DGRAM,
-            Some(Protocol::UDP),
-        )?;
-        socket.set_reuse_port(true)?;
-        if address.is_ipv6() {
-            socket.set_only_v6(false)?;
-        }
-        // A smaller one works too.
-        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
-        socket.bind(&address.into())?;
-        sockets.push(socket.into());
-    }
-    Ok(sockets)
+pub(in crate::server) fn bind(address: SocketAddr, threads: usize) -> io::Result<Vec<Datagrams>> {
+    (0..threads).map(|_| Datagrams::bind(address)).collect()
 }
 
 /// Starts a thread that answers what a socket receives, until the process ends.
@@ -46,7 +27,7 @@ pub(in crate::server) fn bind(address: SocketAddr, threads: usize) -> io::Result
 /// # Errors
 /// When no thread can be started.
 pub(in crate::server) fn serve(
-    socket: UdpSocket,
+    socket: Datagrams,
     answerer: Arc<Answerer>,
     writer: Writer,
 ) -> io::Result<()> {
@@ -61,7 +42,7 @@ pub(in crate::server) fn serve(
 }
 
 struct Endpoint {
-    socket: Arc<UdpSocket>,
+    socket: Arc<Datagrams>,
     answerer: Arc<Answerer>,
     writer: Writer,
 }
@@ -70,9 +51,9 @@ impl Endpoint {
     fn run(self) {
         let mut buffer = vec![0; MAX_DATAGRAM];
         loop {
-            match self.socket.recv_from(&mut buffer) {
+            match self.socket.receive(&mut buffer) {
                 // Nobody can be answered on port 0.
-                Ok((_, peer)) if peer.port() == 0 => {}
+                Ok((_, peer)) if peer.address.port() == 0 => {}
                 Ok((length, peer)) => self.answer(&buffer[..length], peer),
                 // An ICMP error about an answer that was sent; the next call receives.
                 Err(error) => tracing::debug!(%error, "a datagram was not received"),
@@ -80,7 +61,7 @@ impl Endpoint {
         }
     }
 
-    fn answer(&self, wire: &[u8], peer: SocketAddr) {
+    fn answer(&self, wire: &[u8], peer: Peer) {
         match self.answerer.judge(wire, Transport::Udp) {
             Verdict::Reply(response) => send(&self.socket, *response, peer),
             Verdict::Silence => {}
@@ -95,8 +76,8 @@ impl Endpoint {
     }
 }
 
-fn send(socket: &UdpSocket, response: Response, peer: SocketAddr) {
-    if let Err(error) = socket.send_to(&response.into_wire(), peer) {
-        tracing::debug!(%error, %peer, "an answer was not sent");
+fn send(socket: &Datagrams, response: Response, peer: Peer) {
+    if let Err(error) = socket.send(&response.into_wire(), &peer) {
+        tracing::debug!(%error, peer = %peer.address, "an answer was not sent");
     }
 }
