@@ -23,7 +23,7 @@ pub struct Question {
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// [`SCHEMA`](super::SCHEMA).
+    /// [`SCHEMA`].
     pub schema: u32,
     /// The name that was asked for.
     pub name: String,
