@@ -147,8 +147,12 @@ fn the_stub_resolver_can_stand_in_front_of_it() {
     let mut installation = installation(&host.machine, Install::ResolvConf);
     let tended = tend(&mut installation);
     assert_eq!(tended.way, Some(Way::ResolvConf));
-    assert_eq!(tended.upstreams, upstream("127.0.0.53:53"));
     assert!(tended.bypassed.is_empty());
+    // It reads a file that is not its own, and would ask the stub resolver that asks it.
+    let said = sh("resolvectl query --type=TXT a.test.example; resolvectl dns").unwrap();
+    assert!(said.contains("Global: ::1"), "{said}");
+    assert_eq!(tended.upstreams, upstream("[2001:db8::53]:53"));
+    assert_eq!(tend(&mut installation).upstreams, tended.upstreams);
     installation.undo().unwrap();
     let link = fs::read_link("/etc/resolv.conf").unwrap();
     assert!(link.ends_with("stub-resolv.conf"));

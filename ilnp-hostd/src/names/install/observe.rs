@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::error::InstallError;
 use super::program;
 use super::record::{Original, Text};
+use super::resolv_conf;
 
 /// What the resolvers of programs read.
 pub(super) const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -77,7 +78,9 @@ impl ResolvConf {
     /// Whether programs ask systemd-resolved.
     pub(super) fn is_of_resolved(&self) -> bool {
         let end = self.leads_to.as_deref();
+        let servers = resolv_conf::nameservers(&self.text);
         end.is_some_and(|end| RESOLVED_STUBS.iter().any(|stub| end == Path::new(stub)))
+            || (!servers.is_empty() && servers.iter().all(resolv_conf::is_resolved))
     }
 
     fn is_of_resolvconf(&self) -> bool {

@@ -190,15 +190,24 @@ pub(super) fn upstreams(
         },
         (_, _, _) => Some(&observed.resolv_conf.text[..]),
     };
-    let ours = |server: &Nameserver| {
-        listen.iter().any(|address| {
-            address.port() == resolv_conf::PORT
-                && resolv_conf::reachable(address.ip()) == server.address
-        })
-    };
     let mut servers = resolv_conf::nameservers(text.unwrap_or_default());
-    servers.retain(|server| !ours(server));
+    // systemd-resolved reads a file that is not its own, and would ask the stub resolver that asks
+    // it: whom it asks itself is asked instead.
+    if let Some(resolved) = &observed.resolved
+        && servers.iter().any(resolv_conf::is_resolved)
+    {
+        servers.retain(|server| !resolv_conf::is_resolved(server));
+        servers.extend(resolv_conf::nameservers(&resolved.uplinks));
+    }
+    servers.retain(|server| !is_ours(server, listen));
     servers
+}
+
+fn is_ours(server: &Nameserver, listen: &[SocketAddr]) -> bool {
+    listen.iter().any(|address| {
+        address.port() == resolv_conf::PORT
+            && resolv_conf::reachable(address.ip()) == server.address
+    })
 }
 
 /// Domains whose names systemd-resolved takes to the servers of another link, past the stub

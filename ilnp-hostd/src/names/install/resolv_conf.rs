@@ -3,13 +3,16 @@
 //! Octets, since nothing promises that the file is UTF-8. What counts as a line with a keyword is
 //! what glibc and musl both take for one: the keyword at the very start, a space or a tab after it.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 /// The port of every server that a `resolv.conf` names: it has no way to give another one.
 pub(super) const PORT: u16 = 53;
 
 /// The first octets of every file that this program writes in the place of `/etc/resolv.conf`.
 const MARK: &str = "# Written by ilnp-hostd";
+
+/// Where systemd-resolved answers programs.
+const RESOLVED: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 0, 53), Ipv4Addr::new(127, 0, 0, 54)];
 
 /// The keywords, servers left out, that the resolvers of programs obey.
 const SETTINGS: [&str; 4] = ["search", "domain", "options", "sortlist"];
@@ -120,11 +123,16 @@ pub(super) fn names_only(text: &[u8], server: IpAddr) -> bool {
     !servers.is_empty() && servers.iter().all(|other| other.address == server)
 }
 
+/// Whether this is systemd-resolved.
+pub(super) fn is_resolved(server: &Nameserver) -> bool {
+    RESOLVED.map(IpAddr::V4).contains(&server.address)
+}
+
 /// The loopback address for `address` when it stands for all addresses, itself otherwise.
 pub(super) fn reachable(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        IpAddr::V4(v4) if v4.is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V4(v4) if v4.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         other => other,
     }
 }

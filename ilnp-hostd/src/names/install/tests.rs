@@ -308,6 +308,23 @@ fn the_stub_resolver_is_never_its_own_upstream() {
 }
 
 #[test]
+fn systemd_resolved_behind_the_stub_resolver_is_not_asked() {
+    // It takes ::1 out of a file that is not its own, and would ask who asks it.
+    let mut host = Host::of_resolved();
+    host.put(file("nameserver 127.0.0.53\nnameserver 192.0.2.7\n"));
+    host.observed.resolv_conf.leads_to = None;
+    assert_eq!(host.upstreams(), ["192.0.2.7", "2001:db8::53"]);
+}
+
+#[test]
+fn a_file_that_names_systemd_resolved_is_as_good_as_its_link() {
+    let mut host = Host::of_resolved();
+    host.put(file("nameserver 127.0.0.53\n"));
+    host.observed.resolv_conf.leads_to = None;
+    assert_eq!(host.way(Install::Auto).unwrap(), Some(Way::Resolved));
+}
+
+#[test]
 fn systemd_resolved_is_told_where_it_is_in_use() {
     let mut host = Host::of_resolved();
     let steps = host.plan().unwrap();
