@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::future::pending;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -21,6 +22,8 @@ use tests::machine::{Machine, RESOLV_CONF, sh};
 use tests::name_servers::{NameServer, Role, Setup, Software};
 use tokio::runtime;
 use tokio::sync::oneshot;
+
+use crate::dnssec;
 
 /// The name server, which the host's original `/etc/resolv.conf` names.
 pub(crate) const NAME_SERVER: &str = "2001:db8:a::53";
@@ -65,6 +68,8 @@ pub(crate) struct Kind {
     pub(crate) resolved: bool,
     /// The host has no Locator.
     pub(crate) detached: bool,
+    /// There is a signed zone, too.
+    pub(crate) signed: bool,
 }
 
 impl Home {
@@ -80,7 +85,7 @@ impl Home {
         };
         let mut machine = Machine::with(packages).unwrap();
         let peer = network();
-        let name_server = name_server(&peer);
+        let name_server = name_server(&peer, kind.signed.then(|| machine.directory()));
         web_server(&peer);
         std::fs::write("/etc/nsswitch.conf", "passwd: files\nhosts: files dns\n").unwrap();
         if kind.resolved {
@@ -157,16 +162,20 @@ fn network() -> Namespace {
     peer
 }
 
-fn name_server(peer: &Namespace) -> NameServer {
+fn name_server(peer: &Namespace, signed: Option<&Path>) -> NameServer {
     let address = format!("[{NAME_SERVER}]:53").parse().unwrap();
-    let setup = Setup::at(address)
+    let mut setup = Setup::at(address)
         .inside(peer)
         .zone("example.org", Role::primary(ZONE));
+    if let Some(directory) = signed {
+        let text = dnssec::sign(ZONE, directory);
+        setup = setup.zone(dnssec::ZONE, Role::primary(&text));
+    }
     Software::Bind.start(&setup).unwrap()
 }
 
 /// Answers every request with the address that it came to. Its thread ends with the process.
-fn web_server(peer: &Namespace) {
+pub(crate) fn web_server(peer: &Namespace) {
     let listener = peer.inside(|| TcpListener::bind("[::]:80")).unwrap();
     let listener = listener.unwrap();
     thread::spawn(move || {

@@ -5,6 +5,8 @@
 //! another namespace. Needs root.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod daemons;
+mod dnssec;
 mod home;
 mod ilnp_names;
 mod other_names;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;
 
+use experiments::topology::Namespace;
 use tests::machine::sh;
 
 /// Prints the addresses of a name in the order in which a program tries them, and what a web server
@@ -57,6 +58,8 @@ const PYTHON_FETCH: &str = "import sys,urllib.request as r\n\
 /// A program that looks names up.
 pub(crate) struct Program {
     pub(crate) name: &'static str,
+    /// What runs it somewhere else.
+    within: Vec<String>,
     /// Prints the addresses of a name, one a line; not every program can.
     look_up: Option<Vec<String>>,
     /// Prints what the web server there says.
@@ -73,44 +76,61 @@ impl Program {
             let words = ["python3", "-c", source];
             Some(words.map(str::to_owned).into())
         };
-        vec![
+        let all = [
             Self {
                 name: "getent",
+                within: vec![],
                 look_up: command("getent ahosts"),
                 fetch: None,
             },
             Self {
                 name: "C with glibc",
+                within: vec![],
                 look_up: command(&glibc),
                 fetch: command(&format!("{glibc} {{}} fetch")),
             },
             Self {
                 name: "C with musl, static",
+                within: vec![],
                 look_up: command(&musl),
                 fetch: command(&format!("{musl} {{}} fetch")),
             },
             Self {
                 name: "Python",
+                within: vec![],
                 look_up: python(PYTHON),
                 fetch: python(PYTHON_FETCH),
             },
             Self {
                 name: "curl",
+                within: vec![],
                 look_up: None,
                 fetch: command("curl -sS --max-time 10 http://{}/"),
             },
             Self {
                 name: "busybox, static",
+                within: vec![],
                 look_up: None,
                 fetch: command("busybox wget -q -O - http://{}/"),
             },
-        ]
+        ];
+        all.into()
+    }
+
+    /// All of them, in a namespace.
+    pub(crate) fn all_in(namespace: &Namespace, directory: &Path) -> Vec<Self> {
+        let within = ["ip", "netns", "exec", namespace.name()].map(str::to_owned);
+        let mut all = Self::all(directory);
+        for program in &mut all {
+            program.within = within.to_vec();
+        }
+        all
     }
 
     /// The addresses of a name, in the order in which they are tried, each once.
     #[track_caller]
     pub(crate) fn addresses(&self, name: &str) -> Option<Vec<IpAddr>> {
-        let said = run(self.look_up.as_ref()?, name);
+        let said = self.run(self.look_up.as_ref()?, name);
         let mut addresses = Vec::new();
         for line in said.lines() {
             let word = line.split_ascii_whitespace().next().unwrap_or_default();
@@ -126,26 +146,26 @@ impl Program {
     /// The address at which a web server of that name was reached.
     #[track_caller]
     pub(crate) fn reaches(&self, name: &str) -> Option<IpAddr> {
-        let said = run(self.fetch.as_ref()?, name);
+        let said = self.run(self.fetch.as_ref()?, name);
         let address = said.trim().parse();
         Some(address.unwrap_or_else(|_| panic!("{} says {said:?}", self.name)))
     }
-}
 
-/// Runs a command in which `{}` stands for the name; without that, the name comes last.
-#[track_caller]
-fn run(words: &[String], name: &str) -> String {
-    let mut words: Vec<String> = words.to_vec();
-    if words.iter().any(|word| word.contains("{}")) {
-        words = words.iter().map(|word| word.replace("{}", name)).collect();
-    } else {
-        words.push(name.to_owned());
+    /// Runs a command in which `{}` stands for the name; without that, the name comes last.
+    #[track_caller]
+    fn run(&self, words: &[String], name: &str) -> String {
+        let mut words = [&self.within, words].concat();
+        if words.iter().any(|word| word.contains("{}")) {
+            words = words.iter().map(|word| word.replace("{}", name)).collect();
+        } else {
+            words.push(name.to_owned());
+        }
+        let output = Command::new(&words[0]).args(&words[1..]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words:?}: {said} {errors}");
+        said
     }
-    let output = Command::new(&words[0]).args(&words[1..]).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{words:?}: {said} {errors}");
-    said
 }
 
 fn build(compiler: &str, directory: &Path) -> String {
