@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
+use experiments::process::unconfined;
+
 use super::{Grant, Role, Setup, Zone};
 
 pub(super) fn prepare(setup: &Setup<'_>, directory: &Path) -> anyhow::Result<Command> {
@@ -18,7 +20,9 @@ pub(super) fn prepare(setup: &Setup<'_>, directory: &Path) -> anyhow::Result<Com
     }
     let config = directory.join("named.conf");
     fs::write(&config, text)?;
-    let mut command = Command::new("named");
+    // `env` starts whatever its first words are.
+    let mut command = Command::new("env");
+    command.args(unconfined("named"));
     command.arg("-g").arg("-c").arg(config);
     if setup.core.is_some() {
         command.args(["-n", "1"]);

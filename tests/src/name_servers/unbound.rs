@@ -7,6 +7,8 @@ use std::process::Command;
 
 use anyhow::bail;
 
+use experiments::process::unconfined;
+
 use super::{Role, Setup};
 
 pub(super) fn prepare(setup: &Setup<'_>, directory: &Path) -> anyhow::Result<Command> {
@@ -38,7 +40,9 @@ pub(super) fn prepare(setup: &Setup<'_>, directory: &Path) -> anyhow::Result<Com
     }
     let config = directory.join("unbound.conf");
     fs::write(&config, text)?;
-    let mut command = Command::new("unbound");
+    // `env` starts whatever its first words are.
+    let mut command = Command::new("env");
+    command.args(unconfined("unbound"));
     command.arg("-d").arg("-c").arg(config);
     Ok(command)
 }
