@@ -1,8 +1,9 @@
 //! Starts the name server.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::panic;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
 use clap::Parser;
 use ilnp_dns::mistake::FileError;
@@ -27,6 +28,7 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     start_log();
+    end_with_any_thread();
     let done = match arguments.check {
         true => server::check(&arguments.config),
         false => server::run(&arguments.config),
@@ -41,6 +43,16 @@ fn main() -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// A server that lost the thread of its updates would go on as if nothing had happened; one that is
+/// gone is started again.
+fn end_with_any_thread() {
+    let report = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        process::abort();
+    }));
 }
 
 fn start_log() {

@@ -65,7 +65,7 @@ async fn serve(path: &Path, config: Config) -> anyhow::Result<()> {
     tracing::info!(zones = config.zones.len(), listen = ?addresses, "serving");
 
     while signals.reload_or_stop().await {
-        match reload(path, &answerer, &writer).await {
+        match reload(path, &config, &answerer, &writer).await {
             Ok(started) => notifiers = started,
             Err(error) => tracing::error!("nothing was reloaded: {error:#}"),
         }
@@ -115,8 +115,16 @@ async fn listen(
 }
 
 /// Rereads the configuration: keys, grants, secondary servers, and zones that are new or gone.
-async fn reload(path: &Path, answerer: &Answerer, writer: &Writer) -> anyhow::Result<JoinSet<()>> {
+async fn reload(
+    path: &Path,
+    running: &Config,
+    answerer: &Answerer,
+    writer: &Writer,
+) -> anyhow::Result<JoinSet<()>> {
     let config = Config::load(path)?;
+    if config.listen != running.listen || config.state_dir != running.state_dir {
+        tracing::warn!("listen and state-dir change at the next restart");
+    }
     let serving = serving(&config, writer).await?;
     let notifiers = notify::start(&serving);
     answerer.serving.store(Arc::new(serving));

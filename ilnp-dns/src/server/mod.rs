@@ -6,6 +6,7 @@
 //! | `transport` | receives requests and sends answers: threads for UDP, tasks for TCP |
 //! | `answer` | says what is to be done about a request, and answers queries |
 //! | `writer` | does updates, one batch after the other |
+//! | `refusals` | logs what was refused, at a bearable rate |
 //! | `store` | keeps zones on disk |
 //! | `notify` | tells secondary servers of changes |
 //! | `zones` | what is served: snapshots for readers, history for transfers |
@@ -15,6 +16,7 @@ mod answer;
 pub mod config;
 mod daemon;
 mod notify;
+mod refusals;
 mod store;
 mod transport;
 mod writer;

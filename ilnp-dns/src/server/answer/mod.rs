@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::refusals;
 use super::zones::Serving;
 use crate::exchange::unix_now;
 use crate::message::{Message, MessageError, Opcode, Rcode};
@@ -74,7 +75,7 @@ impl Answerer {
             Ok(None) => {}
             Ok(Some(signer)) => response.seal = Seal::Signed(signer),
             Err(refused) => {
-                tracing::info!(%refused, "refused a request");
+                refusals::log(format_args!("a request: {refused}"));
                 let response = response.with(refused.rcode());
                 return reply(response.sealed(Seal::Refused(refused)));
             }

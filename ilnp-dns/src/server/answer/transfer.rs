@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Response, Transport, Verdict, reply};
 use crate::message::{Message, Rcode};
 use crate::record::{Record, RecordType};
+use crate::server::refusals;
 use crate::server::zones::Serving;
 use crate::tsig::Seal;
 use crate::zone::{Change, Serial, Zone, serial_of_soa};
@@ -35,8 +36,8 @@ pub(super) fn accept(
     let key = response.seal.signer().map(|signer| signer.key().name());
     let allowed = served.transfer_key.as_ref().map(|key| key.name());
     if allowed.is_none() || key != allowed {
-        let key = key.map(ToString::to_string);
-        tracing::info!(zone = %question.name, ?key, "refused a transfer");
+        let key = key.map_or_else(|| "no key".to_owned(), |key| format!("the key {key}"));
+        refusals::log(format_args!("a transfer of {} with {key}", question.name));
         return reply(response.with(Rcode::REFUSED));
     }
     let zone = Arc::clone(&served.data.snapshot());

@@ -11,6 +11,7 @@ use crate::exchange::unix_now;
 use crate::message::Rcode;
 use crate::name::Name;
 use crate::server::answer::{Response, Update};
+use crate::server::refusals;
 use crate::server::store::{Commit, Progress, Store, StoreError, Stored};
 use crate::server::zones::ZoneData;
 use crate::zone::{Change, Zone};
@@ -113,7 +114,7 @@ impl Work {
                     Rcode::NOERROR
                 }
                 Err(error) => {
-                    tracing::info!(zone = %data.origin, "refused an update: {error}");
+                    refusals::log(format_args!("an update of {}: {error}", data.origin));
                     error.rcode()
                 }
             },
@@ -132,7 +133,10 @@ impl Work {
             Outcome::Done(_) => update.response.with(Rcode::SERVFAIL),
             Outcome::Copy(rcode) => update.response.with(rcode),
             Outcome::TooOld => {
-                tracing::info!(key = ?update.key, "refused an update that is older than others of the same key");
+                refusals::log(format_args!(
+                    "an update of {} that is older than others of the same key",
+                    update.zone.data.origin
+                ));
                 update.response.too_old()
             }
         }
