@@ -2,6 +2,15 @@
 //!
 //! NID, L64, LP and AAAA are asked for in parallel and one by one: no answer to ANY is complete,
 //! and additional data is not sent by most servers and removed by most caches.
+//!
+//! ```text
+//!                  ┌─ cache
+//! name ─> lookup ──┤            ─> answer ─> lookup ─> records ─> found
+//!   (what to ask)  └─ upstreams     (of one reply)     (all that is known)
+//! ```
+//!
+//! `lookup` decides, without sockets or a clock; `resolver` does what it asks for. `afresh` asks
+//! the servers of the zone in place of cache and upstreams, and `reverse` begins with an address.
 
 mod afresh;
 mod answer;

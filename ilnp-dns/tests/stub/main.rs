@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod answers;
+mod applications;
+mod damage;
+mod silence;
 mod support;
-mod trouble;
 mod upstream;

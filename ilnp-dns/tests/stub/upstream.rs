@@ -30,6 +30,14 @@ impl Asked {
     }
 }
 
+/// Whether a query is for what makes an ILNP node.
+pub(crate) fn is_ilnp(asked: &Asked) -> bool {
+    matches!(
+        asked.rtype(),
+        RecordType::NID | RecordType::L64 | RecordType::LP
+    )
+}
+
 /// Runs until it is dropped.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
