@@ -84,7 +84,11 @@ impl Task {
         self.primary.answered(answer, Instant::now());
         let (name, server) = (&self.publication.name, self.server);
         match (before, self.primary.trying()) {
-            (Some(_), None) => info!(%name, %server, "published"),
+            (Some(_), None) => {
+                let host = self.primary.wanted();
+                let locators = host.map_or(0, |host| host.locators().count());
+                info!(%name, %server, locators, "published");
+            }
             // Once for each kind of problem, however long it lasts.
             (before, Some(trying)) if before.as_ref().and_then(kind) != kind(trying) => {
                 if let Some(problem) = &trying.problem {
