@@ -67,6 +67,19 @@ fn a_file_is_read_and_written() {
     assert_eq!(file::write(&read(WRITTEN)), WRITTEN);
 }
 
+#[test]
+fn the_records_do_not_depend_on_the_class() {
+    let zone = read(
+        "$TTL 0
+@ CH SOA ns ns 1 2 3 4 5
+@ CH NS ns
+a CH NID 10 0214:4fff:fe20:ee64
+a CH A \\# 3 010203",
+    );
+    assert_eq!(zone.class(), Class(3));
+    assert!(file::write(&zone).contains("a.example.org.\t0\tCH\tNID\t10 0214:4fff:fe20:ee64\n"));
+}
+
 /// The mistakes in records behind two that are right.
 fn mistakes(records: &str) -> Vec<String> {
     let apex = "@ 60 SOA ns ns 1 2 3 4 5\n@ 60 NS ns\n";

@@ -102,6 +102,37 @@ fn a_host_moves_in_one_step() {
     assert_eq!((old.serial().0, zone.serial().0), (1, 2));
 }
 
+/// The AAAA records of a name, made or given.
+fn addresses(zone: &Zone, at: &str) -> Vec<Bytes> {
+    let question = question(at, RecordType::AAAA);
+    let found = zone.look_up(&question, Extras::default());
+    let views = found.answers.iter();
+    views.flat_map(|view| view.rdatas.to_vec()).collect()
+}
+
+#[test]
+fn a_site_moves_its_hosts_with_one_update() {
+    let zone = zone(
+        "site.example.org. 5 L64 10 2001:0db8:000a:0000
+        vm1.example.org. 5 NID 10 0214:4fff:fe20:ee64
+        vm1.example.org. 5 LP 10 site.example.org.
+        vm2.example.org. 5 NID 10 0214:4fff:fe20:ee65
+        vm2.example.org. 5 LP 10 site.example.org.",
+    );
+    let updates = vec![
+        without_set("site.example.org.", RecordType::L64),
+        record("site.example.org. 5 L64 10 2001:0db8:000b:0000"),
+    ];
+    let (moved, change) = update(&zone, vec![], updates).unwrap();
+    assert_eq!((change.removed.len(), change.added.len()), (1, 1));
+    let aaaa = |text: &str| rdata(RecordType::AAAA, text);
+    for (host, nid) in [("vm1.example.org.", "64"), ("vm2.example.org.", "65")] {
+        let at = |site| vec![aaaa(&format!("2001:db8:{site}:0:214:4fff:fe20:ee{nid}"))];
+        assert_eq!(addresses(&zone, host), at("a"));
+        assert_eq!(addresses(&moved, host), at("b"));
+    }
+}
+
 #[test]
 fn what_is_there_already_is_no_change() {
     let old = zone(HOST);
