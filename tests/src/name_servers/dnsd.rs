@@ -41,7 +41,7 @@ pub(super) fn prepare(setup: &Setup<'_>, directory: &Path) -> anyhow::Result<Com
             writeln!(text, "transfer-key = \"{key}\"")?;
         }
         for grant in grants {
-            text.push_str(&permission(grant, setup)?);
+            text.push_str(&permission(grant, name, setup)?);
         }
     }
     let config = directory.join("dnsd.toml");
@@ -51,7 +51,7 @@ pub(super) fn prepare(setup: &Setup<'_>, directory: &Path) -> anyhow::Result<Com
     Ok(command)
 }
 
-fn permission(grant: &Grant, setup: &Setup<'_>) -> anyhow::Result<String> {
+fn permission(grant: &Grant, zone: &str, setup: &Setup<'_>) -> anyhow::Result<String> {
     let mut text = String::new();
     let mut add = |key: &str, name: &str, types: &[&str]| {
         writeln!(
@@ -61,7 +61,9 @@ fn permission(grant: &Grant, setup: &Setup<'_>) -> anyhow::Result<String> {
     };
     match grant {
         Grant::Own(types) => {
-            for key in &setup.keys {
+            // A key of transfers has no name of its own in the zone.
+            let keys = setup.keys.iter();
+            for key in keys.filter(|key| key.name.ends_with(zone)) {
                 add(&key.name, &key.name, types)?;
             }
         }

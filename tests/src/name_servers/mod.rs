@@ -190,7 +190,7 @@ impl Software {
     /// Starts a server and waits until it answers, and as a primary answers for its zones.
     ///
     /// # Errors
-    /// When it does not within ten seconds, with the end of its log; and for a role that it does
+    /// When it does not within half a minute, with the end of its log; and for a role that it does
     /// not have.
     pub fn start(self, setup: &Setup<'_>) -> anyhow::Result<NameServer> {
         NameServer::start(self, setup)
