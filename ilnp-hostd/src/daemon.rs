@@ -189,8 +189,9 @@ async fn set_up(
     sources: Sources,
     wishes: Wishes,
 ) -> anyhow::Result<Driver> {
-    let (data_path, tun, restored) = DataPath::open(&data_path_config(config, nid))?;
+    let (data_path, tun, mut restored) = DataPath::open(&data_path_config(config, nid))?;
     let taken_over = !restored.is_empty();
+    names::recall(&config.state_dir, &mut restored);
     let driver = async move {
         let attachments = Attachments::start(attachment_settings(config, nid)).await?;
         let host = KernelHost::new(data_path, tun, attachments, wishes);

@@ -132,4 +132,7 @@ pub struct Restored {
     pub entry: super::PathEntry,
     /// When packets were last seen.
     pub activity: Activity,
+    /// Its names, where they are remembered: first the one that it was first known by.
+    #[serde(default)]
+    pub names: Vec<String>,
 }

@@ -15,6 +15,7 @@ impl Node {
             handle,
             entry: path,
             activity,
+            mut names,
         } = restored;
         let usable = self.may_send_to(path.destination) && handle.nid != self.config.nid;
         let id = match self.table.find(handle) {
@@ -33,8 +34,12 @@ impl Node {
         entry.activity.sent = activity.sent.min(now);
         entry.activity.heard = activity.heard.min(now);
         entry.in_path = true;
-        // What it was given by is not remembered: the first name that fits it is its name.
+        // Where no name is remembered, the first one that fits it is its name.
         entry.given = true;
+        names.truncate(self.config.limits.names);
+        if !names.is_empty() {
+            self.names.insert(handle, names);
+        }
         entry.update = Default::default();
         // What the daemon before sent last may still be under way.
         entry.update.overtaking = true;

@@ -98,6 +98,15 @@ impl Node {
         all.map(|(_, entry)| self.snapshot(now, entry)).collect()
     }
 
+    /// The names of the sessions that outlive this daemon, those from the configuration left out.
+    pub fn learnt_names(&self) -> impl Iterator<Item = (Handle, &[String])> {
+        self.names.iter().filter_map(|(handle, names)| {
+            let entry = self.table.get(self.table.find(*handle)?)?;
+            let outlives = entry.state.is_proved() && !entry.configured;
+            outlives.then_some((*handle, names.as_slice()))
+        })
+    }
+
     /// One correspondent.
     pub fn correspondent(&self, now: Instant, handle: Handle) -> Option<CorrespondentSnapshot> {
         let entry = self.table.get(self.table.find(handle)?)?;

@@ -95,6 +95,7 @@ impl DataPath {
     /// What a new daemon finds.
     pub fn restore(&self) -> impl Iterator<Item = Restored> {
         self.correspondents.iter().map(|(handle, found)| Restored {
+            names: Vec::new(),
             handle: *handle,
             entry: found.entry.clone(),
             activity: found.activity,

@@ -252,6 +252,7 @@ impl Maps {
         let key = NonceKey::new(handle.nid, peer.nonce_in);
         let origin = self.nonces.get(&key, 0).ok()?;
         Some(Restored {
+            names: Vec::new(),
             handle,
             entry: peer.entry(&origin)?,
             activity: peer.activity(&origin),

@@ -158,6 +158,9 @@ impl Engine {
             Request::Known(handle, answer) => {
                 let _ = answer.send(views::known(&self.node, now, handle));
             }
+            Request::SessionNames(answer) => {
+                let _ = answer.send(views::session_names(&self.node));
+            }
             Request::Ping(target, answer) => self.ping(now, &target, answer, host),
         }
     }

@@ -6,6 +6,7 @@ use ilnp_dns::stub::Known;
 use tokio::sync::oneshot;
 
 use crate::api;
+use crate::names::SessionNames;
 
 /// A question or an order, with the way back for its answer.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub enum Request {
     Learn(Resolved, oneshot::Sender<Option<Handle>>),
     /// Whom does a handle stand for?
     Known(Handle, oneshot::Sender<Option<Known>>),
+    /// What names do the sessions have that outlive this daemon?
+    SessionNames(oneshot::Sender<Vec<SessionNames>>),
     /// Send an echo to this name, identifier or handle; answer when the reply is there.
     Ping(String, oneshot::Sender<Result<api::ping::Reply, PingError>>),
 }

@@ -16,7 +16,7 @@ use crate::api::correspondents::{Correspondent, Correspondents, RemoteLocator, U
 use crate::api::counters::Counters;
 use crate::api::locators::LocalLocator;
 use crate::api::status::Status;
-use crate::names::name_of;
+use crate::names::{SessionNames, name_of};
 
 pub(super) fn status(node: &Node, about: &About, now: Instant, host: &impl Host) -> Status {
     let locators = locators(node, now, host);
@@ -158,6 +158,16 @@ pub(super) fn known(node: &Node, now: Instant, handle: Handle) -> Option<Known> 
             .map(|remote| remote.locator)
             .collect(),
     })
+}
+
+/// The names of the sessions that outlive this daemon.
+pub(super) fn session_names(node: &Node) -> Vec<SessionNames> {
+    node.learnt_names()
+        .map(|(handle, names)| SessionNames {
+            handle,
+            names: names.to_vec(),
+        })
+        .collect()
 }
 
 /// The counters of the node and of the data path, which count different packets.

@@ -13,6 +13,7 @@
 //! | `publisher` | keeps this host's records what they should be |
 //! | `lost` | looks up correspondents that cannot be reached |
 //! | `learner` | tells the node what names say |
+//! | `memory` | keeps the names of sessions for the daemon that takes these over |
 //! | `stub` | has the stub resolver put in front of the applications, and taken away |
 //! | `view` | what the API shows of all this, and asks of it |
 //! | [`install`] | how a stub resolver is put in front of applications |
@@ -22,6 +23,7 @@
 pub mod install;
 mod learner;
 mod lost;
+mod memory;
 mod publisher;
 mod stub;
 mod text;
@@ -33,6 +35,7 @@ use tokio::sync::mpsc;
 
 use crate::driver::Request;
 use learner::Learner;
+pub use memory::{SessionNames, recall};
 pub use publisher::{Publisher, load};
 pub use stub::Resolving;
 pub use text::{name_of, text_of};
@@ -57,7 +60,7 @@ impl Names {
         requests: mpsc::Sender<Request>,
     ) -> Self {
         publisher.publish(publication);
-        let learner = Learner::new(requests, wished.attached.clone());
+        let learner = Learner::new(requests.clone(), wished.attached.clone());
         let mut names = Self {
             view: NamesView {
                 publisher: Some(publisher),
@@ -66,7 +69,7 @@ impl Names {
             stub: None,
         };
         if let Some(resolving) = resolving {
-            let (shown, working) = resolving.start(learner, wished).await;
+            let (shown, working) = resolving.start(learner, wished, requests).await;
             names.view.shown = Some(shown);
             names.stub = Some(working);
         }

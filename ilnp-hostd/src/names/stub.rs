@@ -9,15 +9,16 @@ use ilnp_core::id::HandlePrefix;
 use ilnp_dns::publish::Whereabouts;
 use ilnp_dns::resolve::Resolver;
 use ilnp_dns::stub::{self, BindError, Stub};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 
 use super::install::{Installation, Settings, Tended};
 use super::learner::Learner;
-use super::lost;
 use super::wishes::Wished;
+use super::{lost, memory};
 use crate::clock;
 use crate::config::Config;
+use crate::driver::Request;
 use crate::explain::explain;
 
 /// How often it is seen to that applications still come here: other programs write
@@ -91,7 +92,12 @@ impl Resolving {
     }
 
     /// Answers applications, and looks up correspondents that are lost.
-    pub(super) async fn start(self, learner: Learner, wished: Wished) -> (Shown, Working) {
+    pub(super) async fn start(
+        self,
+        learner: Learner,
+        wished: Wished,
+        requests: mpsc::Sender<Request>,
+    ) -> (Shown, Working) {
         let given = self.upstreams.clone();
         let resolver = Resolver::new(given.clone().unwrap_or_default(), clock::now);
         let (shown, installed) = watch::channel(Installed::default());
@@ -100,6 +106,7 @@ impl Resolving {
         tasks.spawn(self.stub.run(resolver.clone(), correspondents));
         let look_ups = wished.look_ups;
         tasks.spawn(lost::look_up(look_ups, resolver.clone(), learner.clone()));
+        tasks.spawn(memory::keep(self.settings.state_dir.clone(), requests));
         let (stop, stopped) = oneshot::channel();
         let tending = Tending {
             upstreams_given: given.is_some(),

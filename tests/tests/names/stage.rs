@@ -1,5 +1,6 @@
 //! The network of these tests: the scene with a BIND at a site of its own.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -171,4 +172,10 @@ pub(crate) fn filter(scene: &Scene, site: &str, rule: &str) -> anyhow::Result<()
 pub(crate) fn unfilter(scene: &Scene, site: &str) -> anyhow::Result<()> {
     let mut nft = scene.router(site)?.command("nft");
     session::output(nft.args(["delete", "table", "ip6", "names"])).map(drop)
+}
+
+/// A file that a daemon keeps.
+pub(crate) fn state_file(scene: &mut Scene, host: &str, file: &str) -> PathBuf {
+    let run = scene.lab().topology().run_directory();
+    run.join(host).join("state").join(file)
 }

@@ -239,6 +239,7 @@ fn a_restored_correspondent_is_told_where_this_host_is() {
     };
     let mut next = Host::new(MOBILE, &[]);
     let restored = crate::node::Restored {
+        names: Vec::new(),
         handle: Handle::new(FIXED),
         entry,
         activity: crate::node::Activity {

@@ -94,12 +94,13 @@ fn claims_of_an_identifier_keep_its_owner_out_for_no_time() {
     assert_eq!(mobile.node.table.len(), 4);
 }
 
-#[test]
-fn a_session_that_outlived_its_daemon_has_the_first_name_that_fits_it() {
+/// A daemon that has taken over the session of one before it.
+fn taken_over(names: Vec<String>) -> Host {
     let (mobile, _) = established();
     let id = mobile.node.table.find(CORRESPONDENT).unwrap();
     let entry = mobile.node.table.get(id).unwrap();
     let restored = crate::node::Restored {
+        names,
         handle: CORRESPONDENT,
         entry: crate::node::PathEntry {
             slot: crate::node::SlotIndex::PREFERRED,
@@ -112,6 +113,29 @@ fn a_session_that_outlived_its_daemon_has_the_first_name_that_fits_it() {
     };
     let mut next = Host::new(MOBILE, &[]);
     next.node.restore(next.now, restored);
+    next
+}
+
+#[test]
+fn a_session_that_outlived_its_daemon_keeps_its_name() {
+    let (mobile, _) = established();
+    let mut learnt = mobile.node.learnt_names();
+    assert_eq!(
+        learnt.next(),
+        Some((CORRESPONDENT, &["cn.example".to_owned()][..]))
+    );
+    let mut next = taken_over(vec!["cn.example".to_owned()]);
+    assert_eq!(next.resolves("evil.example", FIXED, &[D]), alias(1));
+    // It moved together with its correspondent: the name leads to it.
+    next.dns_requests();
+    next.at(&[B]);
+    next.wait(secs(1));
+    assert!(next.dns_requests().contains(&look_up()));
+}
+
+#[test]
+fn a_session_without_a_remembered_name_has_the_first_one_that_fits_it() {
+    let mut next = taken_over(Vec::new());
     // It moved while no daemon ran; its name says so.
     let handle = next.resolves("cn.example", FIXED, &[D]);
     assert_eq!(handle, Some(CORRESPONDENT));

@@ -170,6 +170,7 @@ fn ten_thousand_correspondents_are_told_in_bursts() {
             heard: fixed.now,
         };
         let restored = crate::node::Restored {
+            names: Vec::new(),
             handle,
             entry,
             activity,
