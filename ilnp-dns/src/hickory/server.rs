@@ -7,6 +7,7 @@
 //! Hickory does not count connections. What bounds them is the limit of file descriptors, which the
 //! process raises as far as it may, and that each idle one is closed.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hickory_net::runtime::Time;
@@ -36,7 +37,7 @@ const HEADER: usize = 12;
 /// Answers requests.
 pub(crate) trait Respond: Send + Sync + Unpin + 'static {
     /// Begins to answer a request, given by its octets. The answer ends when nobody is left to send.
-    fn respond(&self, request: &[u8]) -> mpsc::Receiver<Sealed>;
+    fn respond(&self, request: &[u8], from: SocketAddr) -> mpsc::Receiver<Sealed>;
 }
 
 /// A message of an answer.
@@ -70,7 +71,7 @@ impl<R: Respond> RequestHandler for Handler<R> {
         request: &Request,
         mut handle: H,
     ) -> ResponseInfo {
-        let mut answer = self.0.respond(request.as_slice());
+        let mut answer = self.0.respond(request.as_slice(), request.src());
         let mut info = nothing(request);
         let mut seal = Seal::Open;
         while let Some(next) = answer.recv().await {

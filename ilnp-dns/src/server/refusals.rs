@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use super::answer::Peer;
 use crate::exchange::unix_now;
 
 /// How many lines a second.
@@ -10,10 +11,10 @@ const LINES: u32 = 10;
 
 static LIMIT: LogLimit = LogLimit::new();
 
-/// Logs what was refused and why, unless there was much of it in this second.
-pub(super) fn log(what: fmt::Arguments<'_>) {
+/// Logs who was refused what and why, unless there was much of it in this second.
+pub(super) fn log(peer: Peer, what: fmt::Arguments<'_>) {
     if let Some(unlogged) = LIMIT.admit(unix_now()) {
-        tracing::info!(unlogged, "refused {what}");
+        tracing::info!(peer = %peer.address, unlogged, "refused {what}");
     }
 }
 

@@ -9,6 +9,7 @@ mod transfer;
 mod update;
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -22,6 +23,13 @@ use crate::tsig::{self, Seal};
 pub(super) use response::Response;
 pub(super) use transfer::Transfer;
 pub(super) use update::Update;
+
+/// Who sent a request, and how.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    pub(super) transport: Transport,
+}
 
 /// How a request came, and so how large its answer may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +68,7 @@ impl Answerer {
     }
 
     /// Says what is to be done about a request.
-    pub(super) fn judge(&self, wire: &[u8], transport: Transport) -> Verdict {
+    pub(super) fn judge(&self, wire: &[u8], peer: Peer) -> Verdict {
         let request = match Message::from_wire(wire) {
             // Answers are not answered, or two servers could keep each other busy.
             Ok(request) if request.response => return Verdict::Silence,
@@ -69,13 +77,13 @@ impl Answerer {
             Err(_) => return refuse_unreadable(wire),
         };
         let serving = self.serving.load();
-        let mut response = Response::new(&request, transport);
+        let mut response = Response::new(&request, peer.transport);
         let find = |name: &_| serving.keys.get(name).map(Arc::clone);
         match tsig::verify_request(wire, find, unix_now()) {
             Ok(None) => {}
             Ok(Some(signer)) => response.seal = Seal::Signed(signer),
             Err(refused) => {
-                refusals::log(format_args!("a request: {refused}"));
+                refusals::log(peer, format_args!("a request: {refused}"));
                 let response = response.with(refused.rcode());
                 return reply(response.sealed(Seal::Refused(refused)));
             }
@@ -84,22 +92,21 @@ impl Answerer {
             return reply(response.with(Rcode::BADVERS));
         }
         match request.opcode {
-            Opcode::QUERY => query(&serving, &request, response, transport),
-            Opcode::UPDATE => {
-                update::accept(&serving, request, self.digests.hash_one(wire), response)
-            }
+            Opcode::QUERY => query(&serving, &request, response, peer),
+            Opcode::UPDATE => update::accept(
+                &serving,
+                request,
+                self.digests.hash_one(wire),
+                response,
+                peer,
+            ),
             _ => reply(response.with(Rcode::NOTIMP)),
         }
     }
 }
 
 /// Answers a query, or begins a transfer.
-fn query(
-    serving: &Serving,
-    request: &Message,
-    mut response: Response,
-    transport: Transport,
-) -> Verdict {
+fn query(serving: &Serving, request: &Message, mut response: Response, peer: Peer) -> Verdict {
     let [question] = &*request.questions else {
         return reply(response.with(Rcode::FORMERR));
     };
@@ -107,9 +114,7 @@ fn query(
         return reply(response.with(Rcode::REFUSED));
     }
     match question.rtype {
-        RecordType::AXFR | RecordType::IXFR => {
-            transfer::accept(serving, request, response, transport)
-        }
+        RecordType::AXFR | RecordType::IXFR => transfer::accept(serving, request, response, peer),
         _ => {
             query::answer(serving, question, &mut response.message);
             reply(response)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Response, Transport, Verdict, reply};
+use super::{Peer, Response, Transport, Verdict, reply};
 use crate::message::{Message, Rcode};
 use crate::record::{Record, RecordType};
 use crate::server::refusals;
@@ -27,7 +27,7 @@ pub(super) fn accept(
     serving: &Serving,
     request: &Message,
     mut response: Response,
-    transport: Transport,
+    peer: Peer,
 ) -> Verdict {
     let question = &request.questions[0];
     let Some(served) = serving.zones.get(&question.name) else {
@@ -37,13 +37,16 @@ pub(super) fn accept(
     let allowed = served.transfer_key.as_ref().map(|key| key.name());
     if allowed.is_none() || key != allowed {
         let key = key.map_or_else(|| "no key".to_owned(), |key| format!("the key {key}"));
-        refusals::log(format_args!("a transfer of {} with {key}", question.name));
+        refusals::log(
+            peer,
+            format_args!("a transfer of {} with {key}", question.name),
+        );
         return reply(response.with(Rcode::REFUSED));
     }
     let zone = Arc::clone(&served.data.snapshot());
     response.message.authoritative = true;
     if question.rtype == RecordType::AXFR {
-        return match transport {
+        return match peer.transport {
             Transport::Tcp => whole(zone, response),
             // RFC 5936 §4.2: not defined.
             Transport::Udp => reply(response.with(Rcode::FORMERR)),
@@ -53,7 +56,7 @@ pub(super) fn accept(
         return reply(response.with(Rcode::FORMERR));
     };
     // RFC 1995 §2: the SOA record alone says that there is nothing new, or that TCP is needed.
-    if transport == Transport::Udp || !zone.serial().is_newer_than(has) {
+    if peer.transport == Transport::Udp || !zone.serial().is_newer_than(has) {
         response.message.answers = vec![zone.soa()];
         return reply(response);
     }

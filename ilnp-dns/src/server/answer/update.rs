@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Response, Verdict, reply};
+use super::{Peer, Response, Verdict, reply};
 use crate::message::{Message, Rcode};
 use crate::name::Name;
 use crate::server::writer::Fingerprint;
@@ -19,6 +19,8 @@ pub(crate) struct Update {
     pub(crate) key: Option<Name>,
     /// Tells it from others that the key signed.
     pub(crate) fingerprint: Option<Fingerprint>,
+    /// Who sent it.
+    pub(crate) peer: Peer,
     /// Answers it.
     pub(crate) response: Response,
 }
@@ -29,6 +31,7 @@ pub(super) fn accept(
     message: Message,
     digest: u64,
     response: Response,
+    peer: Peer,
 ) -> Verdict {
     let [zone] = &*message.questions else {
         return reply(response.with(Rcode::FORMERR));
@@ -46,6 +49,7 @@ pub(super) fn accept(
             signed: signer.time_signed(),
             digest,
         }),
+        peer,
         response,
     }))
 }

@@ -28,7 +28,7 @@ pub(in crate::server) struct Datagrams {
 
 /// Who sent a datagram, and where to.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Peer {
+pub(super) struct Origin {
     pub(super) address: SocketAddr,
     asked: Asked,
 }
@@ -74,11 +74,11 @@ impl Datagrams {
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, Peer)> {
+    pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, Origin)> {
         if !self.anywhere {
             let (length, address) = self.socket.recv_from(buffer)?;
             let asked = Asked::Bound;
-            return Ok((length, Peer { address, asked }));
+            return Ok((length, Origin { address, asked }));
         }
         let mut control = cmsg_space!(in6_pktinfo);
         let mut parts = [IoSliceMut::new(buffer)];
@@ -99,20 +99,20 @@ impl Datagrams {
             _ => None,
         });
         let asked = asked.unwrap_or(Asked::Bound);
-        Ok((received.bytes, Peer { address, asked }))
+        Ok((received.bytes, Origin { address, asked }))
     }
 
     /// Answers.
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn send(&self, octets: &[u8], peer: &Peer) -> io::Result<()> {
-        let control = match &peer.asked {
-            Asked::Bound => return self.socket.send_to(octets, peer.address).map(drop),
+    pub(super) fn send(&self, octets: &[u8], to: &Origin) -> io::Result<()> {
+        let control = match &to.asked {
+            Asked::Bound => return self.socket.send_to(octets, to.address).map(drop),
             Asked::V4(info) => [ControlMessage::Ipv4PacketInfo(info)],
             Asked::V6(info) => [ControlMessage::Ipv6PacketInfo(info)],
         };
-        let address = SockaddrStorage::from(peer.address);
+        let address = SockaddrStorage::from(to.address);
         let (socket, flags) = (self.socket.as_raw_fd(), MsgFlags::empty());
         let parts = [IoSlice::new(octets)];
         sendmsg(socket, &parts, &control, flags, Some(&address))?;
@@ -142,9 +142,9 @@ mod tests {
         client.connect(to).unwrap();
         client.send(b"question").unwrap();
         let mut buffer = [0; 100];
-        let (length, peer) = datagrams.receive(&mut buffer).unwrap();
+        let (length, origin) = datagrams.receive(&mut buffer).unwrap();
         assert_eq!(&buffer[..length], b"question");
-        datagrams.send(b"answer", &peer).unwrap();
+        datagrams.send(b"answer", &origin).unwrap();
         let length = client.recv(&mut buffer).unwrap();
         assert_eq!(&buffer[..length], b"answer");
     }

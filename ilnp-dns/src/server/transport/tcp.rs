@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::hickory::server::{Respond, Sealed, serve_tcp};
-use crate::server::answer::{Answerer, Response, Transfer, Transport, Verdict};
+use crate::server::answer::{Answerer, Peer, Response, Transfer, Transport, Verdict};
 use crate::server::writer::Writer;
 
 /// How long a connection may be idle.
@@ -35,9 +35,13 @@ struct Endpoint {
 }
 
 impl Respond for Endpoint {
-    fn respond(&self, request: &[u8]) -> mpsc::Receiver<Sealed> {
+    fn respond(&self, request: &[u8], from: SocketAddr) -> mpsc::Receiver<Sealed> {
+        let peer = Peer {
+            address: from,
+            transport: Transport::Tcp,
+        };
         let (answer, receiver) = mpsc::channel(AHEAD);
-        match self.answerer.judge(request, Transport::Tcp) {
+        match self.answerer.judge(request, peer) {
             Verdict::Reply(response) => send(&answer, *response),
             Verdict::Silence => {}
             Verdict::Update(update) => {

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 
-use super::datagram::{Datagrams, Peer};
-use crate::server::answer::{Answerer, Response, Transport, Verdict};
+use super::datagram::{Datagrams, Origin};
+use crate::server::answer::{Answerer, Peer, Response, Transport, Verdict};
 use crate::server::writer::Writer;
 
 /// The largest datagram.
@@ -53,21 +53,25 @@ impl Endpoint {
         loop {
             match self.socket.receive(&mut buffer) {
                 // Nobody can be answered on port 0.
-                Ok((_, peer)) if peer.address.port() == 0 => {}
-                Ok((length, peer)) => self.answer(&buffer[..length], peer),
+                Ok((_, origin)) if origin.address.port() == 0 => {}
+                Ok((length, origin)) => self.answer(&buffer[..length], origin),
                 // An ICMP error about an answer that was sent; the next call receives.
                 Err(error) => tracing::debug!(%error, "a datagram was not received"),
             }
         }
     }
 
-    fn answer(&self, wire: &[u8], peer: Peer) {
-        match self.answerer.judge(wire, Transport::Udp) {
-            Verdict::Reply(response) => send(&self.socket, *response, peer),
+    fn answer(&self, wire: &[u8], origin: Origin) {
+        let peer = Peer {
+            address: origin.address,
+            transport: Transport::Udp,
+        };
+        match self.answerer.judge(wire, peer) {
+            Verdict::Reply(response) => send(&self.socket, *response, origin),
             Verdict::Silence => {}
             Verdict::Update(update) => {
                 let socket = Arc::clone(&self.socket);
-                let reply = move |response| send(&socket, response, peer);
+                let reply = move |response| send(&socket, response, origin);
                 self.writer.update(update, Box::new(reply));
             }
             // Judged for UDP, none is a transfer.
@@ -76,8 +80,8 @@ impl Endpoint {
     }
 }
 
-fn send(socket: &Datagrams, response: Response, peer: Peer) {
-    if let Err(error) = socket.send(&response.into_wire(), &peer) {
-        tracing::debug!(%error, peer = %peer.address, "an answer was not sent");
+fn send(socket: &Datagrams, response: Response, origin: Origin) {
+    if let Err(error) = socket.send(&response.into_wire(), &origin) {
+        tracing::debug!(%error, peer = %origin.address, "an answer was not sent");
     }
 }

@@ -114,7 +114,10 @@ impl Work {
                     Rcode::NOERROR
                 }
                 Err(error) => {
-                    refusals::log(format_args!("an update of {}: {error}", data.origin));
+                    refusals::log(
+                        update.peer,
+                        format_args!("an update of {}: {error}", data.origin),
+                    );
                     error.rcode()
                 }
             },
@@ -133,10 +136,13 @@ impl Work {
             Outcome::Done(_) => update.response.with(Rcode::SERVFAIL),
             Outcome::Copy(rcode) => update.response.with(rcode),
             Outcome::TooOld => {
-                refusals::log(format_args!(
-                    "an update of {} that is older than others of the same key",
-                    update.zone.data.origin
-                ));
+                refusals::log(
+                    update.peer,
+                    format_args!(
+                        "an update of {} that is older than others of the same key",
+                        update.zone.data.origin
+                    ),
+                );
                 update.response.too_old()
             }
         }
