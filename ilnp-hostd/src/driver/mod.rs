@@ -3,9 +3,9 @@
 //! ```text
 //! ilnp0 (packets) ───────┐
 //! attachment (rtnetlink) ┤                  ┌─> data path (BPF maps)
-//! API (requests) ────────┼─> Driver: Node ──┼─> ilnp0 (packets, both directions)
-//! alarm (deadlines) ─────┤                  └─> log, monitors, recording
-//! signals ───────────────┘
+//! API, names (requests) ─┼─> Driver: Node ──┼─> ilnp0 (packets, both directions)
+//! alarm (deadlines) ─────┤                  ├─> names (what DNS is to tell, and to be asked)
+//! signals ───────────────┘                  └─> log, monitors, recording
 //! ```
 //!
 //! The sources only translate. Whatever arrives becomes one input of the node; everything that
