@@ -3,7 +3,7 @@
 use crate::exchange::ExchangeError;
 use crate::message::{Message, Rcode};
 use crate::name::Name;
-use crate::tsig::AnswerError;
+use crate::tsig::{AnswerError, FUDGE};
 
 /// Why a try failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +18,10 @@ pub enum Problem {
     /// The clocks differ.
     #[error("wrong clock: {0}")]
     WrongClock(AnswerError),
+    /// The server has had updates that were signed later, by this key (RFC 8945 §5.2.3). A fresh
+    /// signature helps.
+    #[error("the server takes the update for one that was sent before")]
+    Overtaken,
     /// The answer may be from anybody.
     #[error("{0}")]
     BadAnswer(String),
@@ -48,6 +52,7 @@ impl Problem {
             Self::Unreachable(_) => "unreachable",
             Self::WrongKey(_) => "wrong-key",
             Self::WrongClock(_) => "wrong-clock",
+            Self::Overtaken => "overtaken",
             Self::BadAnswer(_) => "bad-answer",
             Self::Refused(_) => "refused",
             Self::NotServed(_) => "not-served",
@@ -59,7 +64,10 @@ impl Problem {
 
     /// Whether somebody has to change something first, so that hurry is of no use.
     pub(super) fn is_lasting(&self) -> bool {
-        !matches!(self, Self::Unreachable(_) | Self::ServerFailure)
+        !matches!(
+            self,
+            Self::Unreachable(_) | Self::Overtaken | Self::ServerFailure
+        )
     }
 
     /// What the answer to an update for `name` says.
@@ -87,10 +95,42 @@ impl Problem {
     fn of_signature(name: &Name, error: AnswerError) -> Self {
         match error {
             AnswerError::UnknownKey(_) | AnswerError::WrongSecret(_) => Self::WrongKey(error),
+            AnswerError::Clock { theirs, ours } if theirs.abs_diff(ours) <= FUDGE.into() => {
+                Self::Overtaken
+            }
             AnswerError::Clock { .. } => Self::WrongClock(error),
             AnswerError::Unsigned(Rcode::REFUSED) => Self::Refused(name.clone()),
             AnswerError::Unsigned(Rcode::NOTAUTH | Rcode::NOTZONE) => Self::NotServed(name.clone()),
             other => Self::BadAnswer(other.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_signature_tells_is_told_apart() {
+        let clock = |theirs| AnswerError::Clock { theirs, ours: 1000 };
+        for (error, kind, is_lasting) in [
+            (AnswerError::UnknownKey("k.".into()), "wrong-key", true),
+            (AnswerError::WrongSecret("k.".into()), "wrong-key", true),
+            (clock(1301), "wrong-clock", true),
+            (clock(699), "wrong-clock", true),
+            (clock(1300), "overtaken", false),
+            (AnswerError::Unsigned(Rcode::REFUSED), "refused", true),
+            (AnswerError::Unsigned(Rcode::NOTAUTH), "not-served", true),
+            (AnswerError::Unsigned(Rcode::NOERROR), "bad-answer", true),
+            (AnswerError::Invalid, "bad-answer", true),
+        ] {
+            let server = "[::1]:53".parse().unwrap();
+            let error = ExchangeError::Signature {
+                server,
+                source: error,
+            };
+            let problem = Problem::of_exchange(&"vm1.example.org.".parse().unwrap(), error);
+            assert_eq!((problem.kind(), problem.is_lasting()), (kind, is_lasting));
         }
     }
 }
