@@ -19,7 +19,9 @@ use super::transport::{tcp, udp};
 use super::writer::Writer;
 use super::zones::{Served, Serving};
 use crate::key::TsigKey;
+use crate::mistake::{FileError, Mistake, Position};
 use crate::name::Name;
+use crate::record::Class;
 use crate::zone::{Extras, Grants, Zone, file};
 
 /// The database within the state directory.
@@ -167,6 +169,15 @@ async fn open(zone: &ZoneConfig, keys: &[Arc<TsigKey>], writer: &Writer) -> anyh
 
 fn read_master_file(zone: &ZoneConfig) -> anyhow::Result<Zone> {
     let read = file::load(&zone.file, &zone.name)?;
+    if read.class() != Class::IN {
+        let message = format!("the records are of class {}, expected IN", read.class());
+        let position = Position { line: 1, column: 1 };
+        return Err(FileError::Mistakes {
+            path: zone.file.clone(),
+            mistakes: vec![Mistake { position, message }],
+        }
+        .into());
+    }
     for oddity in read.oddities().take(MAX_ODDITIES) {
         tracing::warn!("{}: {oddity}", zone.file.display());
     }

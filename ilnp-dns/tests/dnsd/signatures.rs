@@ -167,3 +167,20 @@ fn a_wrong_configuration_is_told_with_its_place() {
         assert!(said.contains(&format!("{}:4:", file.display())), "{said}");
     }
 }
+
+#[test]
+fn a_zone_of_another_class_is_not_served() {
+    let world = World::new();
+    world.write(
+        "example.org.zone",
+        "$TTL 5\n@ CH SOA ns h 1 2 3 4 5\n@ CH NS ns\n",
+    );
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_ilnp-dnsd"))
+        .arg("--config")
+        .arg(world.path().join("dnsd.toml"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("of class CH, expected IN"), "{said}");
+}
