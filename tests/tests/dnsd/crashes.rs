@@ -67,7 +67,8 @@ fn crash(server: &mut NameServer, updater: &mut Updater, moment: Duration) -> Ve
         std::thread::sleep(moment);
         server.kill().unwrap();
         let ended = updating.join().unwrap().unwrap_err();
-        assert!(ended.to_string().contains("no answer"), "{ended}");
+        // It fell silent, or its port was closed; none was refused.
+        assert!(!ended.to_string().contains("response code"), "{ended}");
     });
     done
 }
