@@ -12,7 +12,7 @@ use ilnp_dns::stub::{self, BindError, Stub};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 
-use super::install::{Installation, Settings, Tended};
+use super::install::{Installation, Settings, Tended, Watch};
 use super::learner::Learner;
 use super::wishes::Wished;
 use super::{lost, memory};
@@ -158,6 +158,7 @@ impl Tending {
             Ok(Err(error)) => return self.failed(explain(&error.into())),
             Err(error) => return self.failed(explain(&error.into())),
         };
+        let watch = Watch::new();
         loop {
             let tended = spawn_blocking(move || {
                 let tended = installation.tend(Instant::now());
@@ -175,6 +176,7 @@ impl Tending {
             tokio::select! {
                 _ = &mut self.stopped => break,
                 Ok(()) = self.moved.changed() => {}
+                () = watch.changed() => {}
                 () = tokio::time::sleep(TENDED_EVERY) => {}
             }
         }

@@ -6,8 +6,9 @@
 //! | `plan` | decides what has to be done, without input or output |
 //! | `step`, `program` | do it |
 //! | `record` | remembers it for whichever run has to undo it |
+//! | `watch` | notices when others write |
 //!
-//! Everything here blocks: files, and programs that are waited for at most five seconds each.
+//! All but the last block: files, and programs that are waited for at most five seconds each.
 
 mod error;
 mod observe;
@@ -18,6 +19,7 @@ mod resolv_conf;
 mod step;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -29,6 +31,7 @@ use observe::Observed;
 use plan::Step;
 pub use plan::{Install, Way};
 use record::{Original, Record};
+pub use watch::Watch;
 
 /// So many times in [`WHILE_CONTESTED`] `/etc/resolv.conf` is written again after somebody else did.
 const REWRITES: usize = 10;
