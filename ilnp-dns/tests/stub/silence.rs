@@ -6,21 +6,14 @@ use std::time::{Duration, Instant};
 
 use ilnp_dns::message::{Message, Rcode};
 use ilnp_dns::record::RecordType;
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::UdpSocket;
 
 use crate::support::{Running, VM1, addresses, query, with_edns};
-use crate::upstream::{Records, Upstream, is_ilnp};
-
-/// An address where queries get lost.
-async fn black_hole() -> (UdpSocket, TcpListener, SocketAddr) {
-    let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let address = tcp.local_addr().unwrap();
-    (UdpSocket::bind(address).await.unwrap(), tcp, address)
-}
+use crate::upstream::{Records, Upstream, is_ilnp, sockets};
 
 /// An address where nobody listens.
 async fn closed_port() -> SocketAddr {
-    black_hole().await.2
+    sockets().await.2
 }
 
 #[tokio::test]
@@ -82,7 +75,7 @@ async fn one_empty_reply_is_doubted() {
 
 #[tokio::test]
 async fn no_upstream_means_a_prompt_servfail() {
-    let (_udp, _tcp, silent) = black_hole().await;
+    let (_udp, _tcp, silent) = sockets().await;
     let closed = closed_port().await;
     let cases = [
         (vec![], RecordType::AAAA, 500),
@@ -181,7 +174,7 @@ async fn ipv4_addresses_stay_hidden_though_their_answer_is_lost_or_wrong() {
 
 #[tokio::test]
 async fn the_next_upstream_is_asked_and_the_silent_one_remembered() {
-    let (_udp, _tcp, silent) = black_hole().await;
+    let (_udp, _tcp, silent) = sockets().await;
     let refusing = Upstream::start(|asked| {
         let mut response = Records::default().response(&asked.message);
         response.rcode = Rcode::REFUSED;

@@ -14,6 +14,8 @@ use ilnp_dns::resolve::{Found, Resolver};
 use ilnp_dns::stub::{Config, Correspondents, Ipv4, Known, Learnt, Stub};
 use tokio::task::JoinHandle;
 
+use crate::upstream::sockets;
+
 pub(crate) const VM1: &str = "fd69:6c6e:7000:2627:214:4fff:fe20:ee64";
 pub(crate) const VM2: &str = "fd69:6c6e:7000:2627:216:6fff:fe22:ee66";
 
@@ -57,6 +59,11 @@ impl Correspondents for Daemon {
     }
 }
 
+/// An address whose port was free for UDP and TCP a moment ago.
+async fn free_address() -> SocketAddr {
+    sockets().await.2
+}
+
 /// A stub resolver that runs until it is dropped.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
@@ -84,7 +91,7 @@ impl Running {
 
     pub(crate) async fn start_with(upstreams: &[SocketAddr], ipv4: Ipv4) -> Self {
         let config = Config {
-            listen: vec!["127.0.0.1:0".parse().unwrap()],
+            listen: vec![free_address().await],
             handle_prefix: HandlePrefix::DEFAULT,
             ipv4,
         };

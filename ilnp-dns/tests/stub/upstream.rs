@@ -54,9 +54,7 @@ impl Upstream {
         behaviour: impl Fn(&Asked) -> Vec<Vec<u8>> + Send + Sync + 'static,
     ) -> Self {
         let behaviour: Behaviour = Arc::new(behaviour);
-        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = tcp.local_addr().unwrap();
-        let udp = UdpSocket::bind(address).await.unwrap();
+        let (udp, tcp, address) = sockets().await;
         let asked = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = JoinSet::new();
         tasks.spawn(serve_udp(udp, Arc::clone(&behaviour), Arc::clone(&asked)));
@@ -85,6 +83,17 @@ impl Upstream {
     pub(crate) fn asked_for(&self, rtype: RecordType) -> usize {
         let asked = self.asked.lock().unwrap();
         asked.iter().filter(|asked| asked.rtype() == rtype).count()
+    }
+}
+
+/// UDP and TCP on the same port. One that is free for TCP may not be for UDP.
+pub(crate) async fn sockets() -> (UdpSocket, TcpListener, SocketAddr) {
+    loop {
+        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = tcp.local_addr().unwrap();
+        if let Ok(udp) = UdpSocket::bind(address).await {
+            return (udp, tcp, address);
+        }
     }
 }
 

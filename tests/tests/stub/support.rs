@@ -9,7 +9,7 @@ use ilnp_core::id::{Handle, HandlePrefix};
 use ilnp_core::time::Instant;
 use ilnp_dns::resolve::{Found, Resolver};
 use ilnp_dns::stub::{Config, Correspondents, Ipv4, Known, Learnt, Stub};
-use tests::name_servers::{NameServer, Role, Setup, Software};
+use tests::name_servers::{NameServer, Role, Setup, Software, fresh_address};
 use tokio::runtime::{Builder, Runtime};
 
 pub(crate) const APEX: &str = "example.org";
@@ -87,7 +87,7 @@ impl RunningStub {
             .build()
             .unwrap();
         let config = Config {
-            listen: vec!["127.0.0.1:0".parse().unwrap()],
+            listen: vec![fresh_address()],
             handle_prefix: HandlePrefix::DEFAULT,
             ipv4: Ipv4::Hide,
         };

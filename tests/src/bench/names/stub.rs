@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::ZONE;
 use crate::bench::report::{Figure, Target, median};
 use crate::dns::{compose, exchange, rtype};
-use crate::name_servers::{Role, Setup, Software};
+use crate::name_servers::{Role, Setup, Software, fresh_address};
 
 /// Milliseconds.
 const TARGET: f64 = 0.3;
@@ -121,7 +121,7 @@ impl Running {
     fn start(upstream: SocketAddr) -> anyhow::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let config = Config {
-            listen: vec!["127.0.0.1:0".parse()?],
+            listen: vec![fresh_address()],
             handle_prefix: HandlePrefix::DEFAULT,
             ipv4: Ipv4::Hide,
         };
