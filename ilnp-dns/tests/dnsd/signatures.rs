@@ -95,6 +95,30 @@ fn an_update_that_comes_again_is_answered_again_and_not_done_again() {
 }
 
 #[test]
+fn a_copy_among_updates_that_share_a_commit_is_not_done_again() {
+    let world = World::new();
+    let server = world.start();
+    let key = world.key("vm1");
+    let socket = UdpSocket::bind("[::1]:0").unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut next = 2;
+    for _ in 0..20 {
+        // While the first is written, the others wait together.
+        let [head, copied, newest] = [0, 1, 2].map(|step| signed(next + step, &key, unix_now()));
+        for octets in [&head, &copied, &newest, &copied] {
+            socket.send_to(octets, server.address).unwrap();
+        }
+        for _ in 0..4 {
+            let mut buffer = [0; 1500];
+            let length = socket.recv(&mut buffer).unwrap();
+            assert!([Rcode::NOERROR, Rcode::NOTAUTH].contains(&rcode(&buffer[..length])));
+        }
+        world.wait_for(&server, HOST, RecordType::L64, &[l64(next + 2)]);
+        next += 3;
+    }
+}
+
+#[test]
 fn an_update_older_than_those_that_are_remembered_is_refused() {
     let world = World::new();
     let server = world.start();

@@ -75,10 +75,10 @@ impl Work {
             return;
         }
         let usable = self.usable_store();
-        let mut drafts = HashMap::new();
+        let (mut drafts, mut done) = (HashMap::new(), HashMap::new());
         let outcomes: Vec<_> = (jobs.iter())
             .map(|job| match usable {
-                true => self.draft(&mut drafts, &job.update),
+                true => self.draft_once(&mut drafts, &mut done, &job.update),
                 false => Outcome::Done(Rcode::SERVFAIL),
             })
             .collect();
@@ -86,6 +86,25 @@ impl Work {
         for (Job { update, reply }, outcome) in jobs.into_iter().zip(outcomes) {
             reply(self.answer(*update, outcome, written && usable));
         }
+    }
+
+    /// Does an update to the draft of its zone, unless the same batch has had it: `done` says how
+    /// those were answered, by the digests of their octets.
+    fn draft_once(
+        &self,
+        drafts: &mut HashMap<Name, Draft>,
+        done: &mut HashMap<u64, Rcode>,
+        update: &Update,
+    ) -> Outcome {
+        let digest = update.fingerprint.map(|update| update.digest);
+        if let Some(rcode) = digest.and_then(|digest| done.get(&digest)) {
+            return Outcome::Done(*rcode);
+        }
+        let outcome = self.draft(drafts, update);
+        if let (Some(digest), Outcome::Done(rcode)) = (digest, &outcome) {
+            done.insert(digest, *rcode);
+        }
+        outcome
     }
 
     /// Does an update to the draft of its zone.
