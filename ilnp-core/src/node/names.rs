@@ -25,6 +25,8 @@
 //! where the name says that it is: its move may have gone unnoticed. A session that is heard of is
 //! not asked.
 
+use core::time::Duration;
+
 use super::{DatapathUpdate, Due, Node};
 use crate::drop_reason::DropReason;
 use crate::id::{Handle, Nid};
@@ -175,6 +177,7 @@ impl Node {
     /// A correspondent that does not answer may have moved at the same time as this host (RFC 6740
     /// §6.2), or while its records were in a cache: it is looked for where its name says that it is.
     fn follow_name(&mut self, now: Instant, id: Id, given: &[RemoteLocator]) {
+        let patience = self.config.timers.challenge;
         let Some(entry) = self.table.get_mut(id) else {
             return;
         };
@@ -185,7 +188,7 @@ impl Node {
         let Some(best) = best.filter(|_| !same) else {
             return;
         };
-        if !is_unanswered(entry) {
+        if !is_unanswered(now, patience, entry) {
             entry.elsewhere = Some(best.locator);
             let read = DatapathUpdate::ReadActivity(entry.handle);
             self.outputs.datapath.push_back(read);
@@ -227,12 +230,17 @@ impl Node {
     }
 }
 
-/// Whether a correspondent was asked something and has not answered.
-fn is_unanswered(entry: &Entry) -> bool {
+/// Whether a correspondent was asked something and has not answered. One look-up of a program asks
+/// for two types, and its second answer finds what was asked because of the first.
+fn is_unanswered(now: Instant, patience: Duration, entry: &Entry) -> bool {
     match &entry.state {
         State::Tentative(tentative) => {
             tentative.role == Role::Initiator && entry.activity.heard <= tentative.since
         }
-        _ => entry.update.tries > 1 || entry.challenge.is_some(),
+        _ => {
+            let asked = entry.challenge.as_ref();
+            entry.update.tries > 1
+                || asked.is_some_and(|asked| asked.tries > 1 || now - asked.sent >= patience)
+        }
     }
 }
