@@ -1,6 +1,7 @@
-//! The same programs on hosts with daemons, which publish themselves at BIND.
+//! The same programs on hosts with daemons, which publish themselves at BIND and move.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use experiments::scenario::{Dns, NameServer, Protocol, Resolver, Software};
 use tests::machine::wait_for;
@@ -53,18 +54,26 @@ fn run(scene: &Scene, host: &str, words: &[&str]) -> anyhow::Result<String> {
 }
 
 #[test]
-fn every_program_reaches_a_host_by_name() {
-    let scene = start("applications");
+fn every_program_reaches_a_host_by_name_wherever_it_is() {
+    let mut scene = start("applications");
     web_server(scene.host(PEER).unwrap());
     let handle: IpAddr = scene.handle(PEER).unwrap().into();
     let directory = tempfile::tempdir().unwrap();
     let programs = Program::all_in(scene.host(MOBILE).unwrap(), directory.path());
-    for program in &programs {
-        if let Some(addresses) = program.addresses("c.example.org") {
-            assert_eq!(addresses, [handle], "{}", program.name);
+    for site in ["c", "d"] {
+        if site == "d" {
+            scene.move_hard(PEER, site).unwrap();
+            // Within the five seconds for which resolvers may keep what they know.
+            let limit = Duration::from_secs(10);
+            scene.await_correspondent_at(MOBILE, site, limit).unwrap();
         }
-        if let Some(address) = program.reaches("c.example.org") {
-            assert_eq!(address, handle, "{}", program.name);
+        for program in &programs {
+            if let Some(addresses) = program.addresses("c.example.org") {
+                assert_eq!(addresses, [handle], "{} at {site}", program.name);
+            }
+            if let Some(address) = program.reaches("c.example.org") {
+                assert_eq!(address, handle, "{} at {site}", program.name);
+            }
         }
     }
 }

@@ -264,6 +264,10 @@ fn a_correspondent_that_its_name_knows_elsewhere_is_asked_in_both_places() {
     let asked: Vec<_> = asked.iter().map(|it| destination(it).locator).collect();
     assert_eq!(asked, [C, D]);
     assert_eq!(mobile.destination(FIXED), Some(C));
+    // A program's look-up has a second answer, which comes before anybody can have answered.
+    mobile.wait(millis(1));
+    mobile.knows(FIXED, &[D]);
+    assert_eq!(mobile.destination(FIXED), Some(C));
 }
 
 #[test]
