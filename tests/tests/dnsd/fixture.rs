@@ -1,6 +1,7 @@
 //! A server with a zone in which there is something of everything.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use tests::dns::answer::{Answer, Record};
 use tests::dns::tsig::Signer;
@@ -78,7 +79,10 @@ impl Fixture {
         prerequisites: &[Vec<u8>],
         changes: &[Vec<u8>],
     ) -> Answer {
-        let mut message = compose::update(4, ZONE, prerequisites, changes);
+        // Two updates of one second are told apart by this alone.
+        static ID: AtomicU16 = AtomicU16::new(0);
+        let id = ID.fetch_add(1, Ordering::Relaxed);
+        let mut message = compose::update(id, ZONE, prerequisites, changes);
         signer.sign(&mut message);
         exchange::udp(self.address(), &message).unwrap()
     }

@@ -1,8 +1,8 @@
 //! Updates that come twice (RFC 8945 §5.2.3).
 //!
 //! A signature holds for minutes, and whoever saw an update could bring a host's old Locators back
-//! with it. So each one is done once. A copy of the newest is answered as the original was, which is
-//! what a sender needs whose answer was lost; a copy of an older one is refused, and so is one that
+//! with it. So each one is done once. A copy of the last one is answered as the original was, which is
+//! what a sender needs whose answer was lost; a copy of an earlier one is refused, and so is one that
 //! is older than all that are remembered. One that was merely overtaken on its way is done.
 
 use std::collections::{HashMap, VecDeque};
@@ -26,9 +26,9 @@ pub(in crate::server) struct Fingerprint {
 pub(super) enum Seen {
     /// It is new.
     Never,
-    /// It was answered like this, and none was signed later.
+    /// It was answered like this, and none after it.
     Answered(Rcode),
-    /// It was answered before later ones were, or it is older than those that are remembered.
+    /// It was answered before others were, or it is older than those that are remembered.
     TooOld,
 }
 
@@ -41,9 +41,8 @@ pub(super) struct Memory {
 #[derive(Debug, Default)]
 struct Recent {
     answers: HashMap<u64, Rcode>,
+    /// As they were done.
     order: VecDeque<Fingerprint>,
-    /// When the newest one was signed.
-    newest: u64,
     /// Updates that were signed before are not remembered any more.
     floor: u64,
 }
@@ -56,8 +55,8 @@ impl Memory {
             return Seen::Never;
         };
         match recent.answers.get(&update.digest) {
-            Some(_) if update.signed < recent.newest => Seen::TooOld,
-            Some(rcode) => Seen::Answered(*rcode),
+            Some(rcode) if recent.order.back() == Some(&update) => Seen::Answered(*rcode),
+            Some(_) => Seen::TooOld,
             None if update.signed < recent.floor => Seen::TooOld,
             None => Seen::Never,
         }
@@ -66,7 +65,6 @@ impl Memory {
     /// Remembers how an update was answered.
     pub(super) fn remember(&mut self, key: &Name, update: Fingerprint, rcode: Rcode, now: u64) {
         let recent = self.keys.entry(key.clone()).or_default();
-        recent.newest = recent.newest.max(update.signed);
         if recent.answers.insert(update.digest, rcode).is_none() {
             recent.order.push_back(update);
         }
@@ -104,14 +102,15 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_answered_like_the_original_until_there_is_a_newer_one() {
+    fn a_copy_is_answered_like_the_original_until_another_is_done() {
         let (mut memory, key) = (Memory::default(), "k.".parse().unwrap());
         assert_eq!(memory.look_up(Some(&key), some(10, 1)), Seen::Never);
         memory.remember(&key, update(10, 1), Rcode::NXRRSET, 10);
         let seen = memory.look_up(Some(&key), some(10, 1));
         assert_eq!(seen, Seen::Answered(Rcode::NXRRSET));
         assert_eq!(memory.look_up(Some(&key), some(9, 2)), Seen::Never);
-        memory.remember(&key, update(11, 3), Rcode::NOERROR, 10);
+        // Signed in the same second.
+        memory.remember(&key, update(10, 3), Rcode::NOERROR, 10);
         assert_eq!(memory.look_up(Some(&key), some(10, 1)), Seen::TooOld);
         let other = "l.".parse().unwrap();
         assert_eq!(memory.look_up(Some(&other), some(10, 1)), Seen::Never);
