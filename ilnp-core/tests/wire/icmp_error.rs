@@ -151,6 +151,9 @@ proptest! {
             nonce: theirs,
         }).unwrap();
         let quote = &original.octets[..original.octets.len().min(length)];
+        // Half a checksum cannot be made right.
+        let halved = Headers::parse(&original.octets).unwrap().upper + 3;
+        prop_assume!(parts.protocol != protocol::ICMPV6 || quote.len() != halved);
         let error = error_between(handle(B), handle(A), 1, 4, 0, quote);
         let sent = error_outward(&error, &ErrorOutward {
             source: B.locator,
