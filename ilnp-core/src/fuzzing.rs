@@ -15,6 +15,7 @@ use core::time::Duration;
 
 use crate::drop_reason::DropReason;
 use crate::id::{HandlePrefix, IlVector, Locator, Nid};
+use crate::relocation::{FromGuest, Line, Lines, ToGuest, encode};
 use crate::time::Instant;
 use crate::wire::icmp_error::{ErrorInward, ErrorOutward, error_inward, error_outward};
 use crate::wire::reassembly::Limits;
@@ -36,6 +37,7 @@ pub const TARGETS: &[Target] = &[
     ("translate", translate),
     ("reassembly", reassembly),
     ("node", node),
+    ("relocation_lines", relocation_lines),
 ];
 
 const HERE: IlVector = IlVector::new(
@@ -113,6 +115,33 @@ pub fn icmp_error(data: &[u8]) {
         let headers = Headers::parse(&sent.octets).unwrap();
         assert!(checksum::is_valid_icmpv6_packet(&sent, &headers));
         assert!(sent.octets.len() <= icmpv6::MAX_ERROR_PACKET.max(arrived.octets.len()));
+    }
+}
+
+/// What comes in at the port of a relocation, cut at the octet that the first one names: the cut
+/// changes nothing, and what is read is written again, unless it was short with unusual escapes only.
+pub fn relocation_lines(data: &[u8]) {
+    let Some((&cut, data)) = data.split_first() else {
+        return;
+    };
+    let (first, rest) = data.split_at(usize::from(cut).min(data.len()));
+    let mut lines = Lines::default();
+    let mut read = lines.push(first);
+    read.extend(lines.push(rest));
+    assert_eq!(read, Lines::default().push(data));
+    for line in read {
+        let Line::Whole(line) = line else { continue };
+        if let Ok(request) = ToGuest::parse(&line)
+            && let Ok(written) = encode(&request)
+        {
+            assert_eq!(ToGuest::parse(written.trim_ascii()), Ok(request));
+        }
+        // Fractions of milliseconds may differ in their last bit.
+        if let Ok(said) = FromGuest::parse(&line)
+            && let Ok(written) = encode(&said)
+        {
+            FromGuest::parse(written.trim_ascii()).unwrap();
+        }
     }
 }
 

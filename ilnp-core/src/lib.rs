@@ -12,6 +12,7 @@
 //! | [`wire`] | views of and representations for the octets on the wire |
 //! | [`ilcc`] | the ILNP Communication Cache (RFC 6741 §5) |
 //! | [`node`] | the state machine |
+//! | [`relocation`] | what a virtual machine and the agent of its hypervisor say to each other |
 //! | `sim` | a virtual clock and links that drive nodes in tests (feature `sim`) |
 #![forbid(unsafe_code)]
 
@@ -21,6 +22,7 @@ pub mod fuzzing;
 pub mod id;
 pub mod ilcc;
 pub mod node;
+pub mod relocation;
 #[cfg(any(test, fuzzing, feature = "sim"))]
 pub mod sim;
 pub mod time;
