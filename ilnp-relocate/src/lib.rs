@@ -7,5 +7,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`hypervisor`] | what a hypervisor must be able to do with one guest, at the source and at the target |
+//! | [`qemu`] | both halves for QEMU: its command line, its process, its images, its migration |
 
 pub mod hypervisor;
+pub mod qemu;

@@ -36,6 +36,8 @@ pub struct Description {
     pub name: String,
     /// The kind of hypervisor: `qemu` or `libvirt`.
     pub hypervisor: String,
+    /// The version of the hypervisor's program, as `7.2.22`. State goes to the same or a later one.
+    pub version: String,
     /// The machine type with its version, as `pc-q35-7.2`.
     pub machine: String,
     /// The processor model with its flags.
@@ -60,6 +62,10 @@ pub struct Disk {
     pub id: String,
     /// The size that the guest sees, in octets.
     pub size: u64,
+    /// Octets that the overlay takes, about: the room that a copy of the delta needs.
+    pub delta: u64,
+    /// Octets that overlay and base take, about: the room that a copy of everything needs.
+    pub whole: u64,
     /// What the overlay lies on; none when the disk stands alone.
     pub base: Option<Base>,
 }
@@ -231,6 +237,24 @@ pub enum HypervisorError {
         doing: String,
         /// What it says.
         reason: String,
+    },
+    /// The guest changes its memory faster than it can be copied.
+    #[error(
+        "the copy of memory does not converge: after {passes} passes in {seconds} s the guest, slowed down by {throttle} %, \
+         changes {dirty_rate} octets/s and {bandwidth} octets/s can be sent; \
+         allow a longer stop (--max-downtime), more bandwidth (--bandwidth) or compression (--compress)"
+    )]
+    NotConverging {
+        /// How often all that had changed was sent.
+        passes: u64,
+        /// For how long memory was copied.
+        seconds: u64,
+        /// By how much the guest is slowed down, in per cent.
+        throttle: u8,
+        /// Octets a second that the guest changes all the same.
+        dirty_rate: u64,
+        /// Octets a second that were sent.
+        bandwidth: u64,
     },
     /// It took too long.
     #[error("cannot {doing}: nothing within {seconds} s")]
