@@ -8,6 +8,8 @@
 //! |---|---|
 //! | [`hypervisor`] | what a hypervisor must be able to do with one guest, at the source and at the target |
 //! | [`qemu`] | both halves for QEMU: its command line, its process, its images, its migration |
+//! | [`qmp`] | a client of QEMU's monitor |
 
 pub mod hypervisor;
 pub mod qemu;
+pub mod qmp;
