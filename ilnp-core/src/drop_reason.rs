@@ -88,6 +88,8 @@ drop_reasons! {
     NotToHandle = 25, "not-to-handle";
     /// A packet that waited for its session to start and was pushed out by others.
     QueueFull = 26, "queue-full";
+    /// A packet from or to an identifier that this host must not use, because a copy of it does.
+    Fenced = 27, "fenced";
 }
 
 impl DropReason {

@@ -12,6 +12,10 @@ impl Node {
         let LinkEvent::Locators(mut given) = event;
         let prefix = self.config.handle_prefix;
         given.retain(|own| prefix.alias_of(own.locator).is_none());
+        if let Some(kept) = &mut self.fenced {
+            *kept = given;
+            return;
+        }
         let before = self.own_locators();
         self.local.replace(given);
         self.locators_changed(now, &before, false);
@@ -30,7 +34,7 @@ impl Node {
         self.locators_changed(now, &before, true);
     }
 
-    fn own_locators(&self) -> Vec<(Locator, u32)> {
+    pub(super) fn own_locators(&self) -> Vec<(Locator, u32)> {
         let own = self.local.iter();
         own.map(|own| (own.given.locator, own.given.interface))
             .collect()
@@ -38,7 +42,12 @@ impl Node {
 
     /// Switches the data path first: that is one write, whatever the number of correspondents. Then
     /// tells the correspondents.
-    fn locators_changed(&mut self, now: Instant, before: &[(Locator, u32)], forced: bool) {
+    pub(super) fn locators_changed(
+        &mut self,
+        now: Instant,
+        before: &[(Locator, u32)],
+        forced: bool,
+    ) {
         for (index, slot) in self.local.take_slot_changes() {
             let change = DatapathUpdate::Slot { index, slot };
             self.outputs.datapath.push_back(change);

@@ -62,6 +62,9 @@ impl Node {
         {
             return Err(DropReason::HandleOnWire);
         }
+        if self.is_fenced() && destination.nid == self.config.nid {
+            return Err(DropReason::Fenced);
+        }
         let Some(NonceField { nonce, .. }) = headers.nonce else {
             return self.classic_inbound(now, packet, headers);
         };

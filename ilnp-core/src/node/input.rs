@@ -40,6 +40,13 @@ pub enum Input {
     },
     /// The deadline of [`poll_timeout`](super::Node::poll_timeout) passed.
     Timeout,
+    /// A copy of this host has its identifier now: it must not be used here.
+    Fence,
+    /// This host may use its identifier, and whatever its copies knew, they do not know this.
+    Release {
+        /// Where all randomness comes from now: copies of a host would draw the same numbers.
+        seed: [u8; 32],
+    },
 }
 
 /// What happened to this host's own attachment.

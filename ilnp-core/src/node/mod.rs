@@ -12,6 +12,7 @@
 //! | `fallback`, `classic_flows` | correspondents that do not speak ILNP |
 //! | `update_send`, `update_receive` | Locator Updates |
 //! | `handoff` | either end is somewhere else |
+//! | `fence` | a copy of this host has its identifier |
 //! | `icmp` | ICMPv6 errors |
 //! | `idle` | sessions that nobody uses, and correspondents that do not answer |
 //! | `ping`, `restore`, `snapshot`, `timers` | what their names say |
@@ -22,6 +23,7 @@ mod classic_flows;
 mod config;
 mod deadlines;
 mod fallback;
+mod fence;
 mod handoff;
 mod icmp;
 mod idle;
@@ -90,6 +92,8 @@ pub struct Node {
     config: Config,
     random: StdRng,
     local: LocalSet,
+    /// While the identifier must not be used: the Locators that this host would have.
+    fenced: Option<Vec<LocalLocator>>,
     table: Table,
     /// Sessions that others began and that are not proved.
     unproved: TentativeQueue,
@@ -119,6 +123,7 @@ impl Node {
             random,
             config,
             local: LocalSet::default(),
+            fenced: None,
             unproved: TentativeQueue::default(),
             spare: BTreeSet::new(),
             names: BTreeMap::new(),
@@ -149,11 +154,16 @@ impl Node {
                 sequence,
             } => self.handle_ping(now, handle, identifier, sequence),
             Input::Timeout => self.handle_timeout(now),
+            Input::Fence => self.handle_fence(now),
+            Input::Release { seed } => self.handle_release(now, seed),
         }
     }
 
     /// A packet for the wire.
     pub fn poll_transmit(&mut self) -> Option<Packet> {
+        if self.is_fenced() {
+            self.outputs.transmit.clear();
+        }
         self.outputs.transmit.pop_front()
     }
 

@@ -14,14 +14,14 @@ impl Node {
     pub fn handle_outbound(&mut self, now: Instant, packet: Packet) {
         if let Err(reason) = self.outbound(now, &packet) {
             self.outputs.drop(reason);
-            if reason == DropReason::NoCorrespondent {
+            if matches!(reason, DropReason::NoCorrespondent | DropReason::Fenced) {
                 self.refuse(&packet);
             }
         }
     }
 
-    /// Tells a program that nothing is known of the handle that it sent to, so that it need not
-    /// wait. Errors are not answered with errors.
+    /// Tells a program that what it sent will not arrive, so that it need not wait. Errors are not
+    /// answered with errors.
     fn refuse(&mut self, packet: &Packet) {
         const ADDRESS_UNREACHABLE: u8 = 3;
         let headers = Headers::parse(&packet.octets);
@@ -52,6 +52,9 @@ impl Node {
         {
             // Neighbour Discovery and the like stay on their link, and Locator Updates are ours.
             return Err(DropReason::NotToHandle);
+        }
+        if self.is_fenced() {
+            return Err(DropReason::Fenced);
         }
         if self.send_on_classic_flow(now, handle, packet, (headers.protocol, &transport)) {
             return Ok(());

@@ -206,6 +206,10 @@ pub enum Event {
         /// `parameter-problem` or `silence`.
         why: &'static str,
     },
+    /// This host stopped using its identifier, because a copy of it has it.
+    Fenced,
+    /// This host uses its identifier again.
+    Released,
     /// The answer to a ping.
     PingReply {
         /// From whom.

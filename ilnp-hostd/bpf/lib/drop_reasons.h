@@ -58,6 +58,8 @@ enum drop_reason {
 	DROP_NOT_TO_HANDLE = 25,
 	/* A packet that waited for its session to start and was pushed out by others. */
 	DROP_QUEUE_FULL = 26,
+	/* A packet from or to an identifier that this host must not use, because a copy of it does. */
+	DROP_FENCED = 27,
 	DROP_REASONS,
 };
 

@@ -2,6 +2,7 @@
 
 mod classic;
 mod errors;
+mod fence;
 mod idle;
 mod limits;
 mod moves;
