@@ -5,7 +5,6 @@
 //! | [`name`], [`record`], [`message`] | what DNS messages are made of, as plain data |
 //! | [`hickory`] | the only module that knows hickory: messages on the wire |
 //! | [`exchange`] | one question to one server |
-//! | [`mistake`] | what is wrong with a file that people write, and where |
 //! | [`key`], [`tsig`] | keys, and messages signed with them (RFC 8945) |
 //! | [`publish`] | keeping a host's records true at its primary servers |
 //! | [`rdata`] | the NID, L32, L64 and LP records: wire and presentation formats |
@@ -21,7 +20,6 @@ pub mod fuzzing;
 pub mod hickory;
 pub mod key;
 pub mod message;
-pub mod mistake;
 pub mod name;
 pub mod publish;
 mod raw;

@@ -10,17 +10,17 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
 
-use crate::api::socket::{self, ControlSocket};
 use crate::api::{self, Api, monitor};
 use crate::attachment::{self, Attachments, Settings};
 use crate::config::Config;
 use crate::datapath::{DataPath, DataPathConfig};
 use crate::driver::{About, Driver, Engine, KernelHost, Sources};
-use crate::explain::explain;
 use crate::identity::{self, Fingerprint, Origin};
 use crate::names::{self, Names, Publisher, Resolving, Wishes, install};
 use crate::record::Recorder;
 use crate::{capabilities, clock};
+use ilnp_service::control_socket::{self, ControlSocket};
+use ilnp_service::explain::explain;
 
 /// How many requests of the API wait for their turn.
 const REQUESTS: usize = 64;
@@ -42,7 +42,7 @@ pub fn check(path: &Path) -> anyhow::Result<()> {
 pub fn clean_up(path: &Path) -> anyhow::Result<()> {
     let config = Config::load(path)?;
     capabilities::require()?;
-    socket::remove_stale(&config.control_socket)?;
+    control_socket::remove_stale(&config.control_socket)?;
     // The identifier is made up when there is none: its handle goes with the interface.
     let nid = own_nid(&config)?;
     let resolver = install::clean_up(&config.state_dir);

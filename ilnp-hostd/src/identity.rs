@@ -19,7 +19,7 @@ use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
-use crate::durable;
+use ilnp_service::durable;
 
 const SCHEMA: u32 = 1;
 const FILE_NAME: &str = "identity.json";

@@ -14,8 +14,6 @@
 //! | [`daemon`] | from start to stop |
 //! | [`datapath`] | the programs and tables in the kernel, and the TUN device |
 //! | [`driver`] | the task that owns the node |
-//! | [`durable`] | files that a crash does not tear |
-//! | [`explain`](mod@explain) | errors as one line for people |
 //! | [`identity`] | who this node is |
 //! | [`kernel`] | links, addresses, routes and neighbour discovery |
 //! | [`names`] | how names are found, and how this host is found by its own |
@@ -30,8 +28,6 @@ pub mod config;
 pub mod daemon;
 pub mod datapath;
 pub mod driver;
-pub mod durable;
-pub mod explain;
 pub mod identity;
 pub mod kernel;
 pub mod names;

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use api_world::{NID_A, NID_B, call, get, locator, open, post, start};
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
-use ilnp_hostd::api::socket::{ControlSocket, SocketError, remove_stale};
+use ilnp_service::control_socket::{ControlSocket, SocketError, remove_stale};
 use serde_json::{Value, json};
 
 #[tokio::test]

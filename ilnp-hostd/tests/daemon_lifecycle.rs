@@ -67,7 +67,7 @@ fn a_second_daemon_is_refused_and_changes_nothing() {
     let same = net.daemon_option("a", "--record=/nonexistent/file");
     let error = String::from_utf8_lossy(&same.stderr);
     assert_eq!(same.status.code(), Some(1));
-    assert!(error.contains("an ilnp-hostd answers on"), "{error}");
+    assert!(error.contains("another daemon answers on"), "{error}");
 
     // The same interface, with a socket and pins of its own.
     let other = net.directory("a").join("other.toml");

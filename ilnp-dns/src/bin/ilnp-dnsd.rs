@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::{self, ExitCode};
 
 use clap::Parser;
-use ilnp_dns::mistake::FileError;
 use ilnp_dns::server::{self, config};
+use ilnp_service::mistake::FileError;
 use tracing_subscriber::EnvFilter;
 
 /// Answers for zones with ILNP records, and lets hosts change their own: the authoritative server.

@@ -13,8 +13,8 @@ use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
 use super::{Algorithm, TsigKey};
-use crate::mistake::{FileError, Mistake, Position};
 use crate::name::Name;
+use ilnp_service::mistake::{FileError, Mistake, Position};
 
 /// A longer file is no key.
 const MAX_FILE: u64 = 64 * 1024;

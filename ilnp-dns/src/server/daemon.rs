@@ -19,10 +19,10 @@ use super::transport::{tcp, udp};
 use super::writer::Writer;
 use super::zones::{Served, Serving};
 use crate::key::TsigKey;
-use crate::mistake::{FileError, Mistake, Position};
 use crate::name::Name;
 use crate::record::Class;
 use crate::zone::{Extras, Grants, Zone, file};
+use ilnp_service::mistake::{FileError, Mistake, Position};
 
 /// The database within the state directory.
 const DATABASE: &str = "zones.redb";

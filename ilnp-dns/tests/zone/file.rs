@@ -85,7 +85,7 @@ fn mistakes(records: &str) -> Vec<String> {
     let apex = "@ 60 SOA ns ns 1 2 3 4 5\n@ 60 NS ns\n";
     let text = [apex, records].concat();
     let mistakes = file::read(text.as_bytes(), &name("example.org.")).unwrap_err();
-    let told = |mistake: &ilnp_dns::mistake::Mistake| {
+    let told = |mistake: &ilnp_service::mistake::Mistake| {
         let position = mistake.position;
         format!("{}:{} {}", position.line, position.column, mistake.message)
     };

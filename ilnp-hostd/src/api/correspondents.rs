@@ -8,8 +8,8 @@ use ilnp_core::id::{Locator, Nid};
 use serde::{Deserialize, Serialize};
 
 use super::Api;
-use super::problem::Problem;
 use crate::driver::Request;
+use ilnp_service::problem::Problem;
 
 /// All correspondents.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

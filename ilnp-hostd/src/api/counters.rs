@@ -7,8 +7,8 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
-use super::problem::Problem;
 use crate::driver::Request;
+use ilnp_service::problem::Problem;
 
 /// Packets since the data path was set up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

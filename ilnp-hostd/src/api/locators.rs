@@ -6,8 +6,8 @@ use ilnp_core::id::Locator;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
-use super::problem::Problem;
 use crate::driver::Request;
+use ilnp_service::problem::Problem;
 
 /// This node's Locators.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

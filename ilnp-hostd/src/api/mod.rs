@@ -17,16 +17,13 @@
 
 pub mod correspondents;
 pub mod counters;
-mod guard;
 pub mod locators;
 pub mod monitor;
 pub mod moving;
 pub mod names;
 pub mod ping;
-pub mod problem;
 pub mod resolve;
 pub mod sessions;
-pub mod socket;
 pub mod status;
 
 use std::io;
@@ -35,13 +32,14 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
+use ilnp_service::control_socket::{ControlSocket, Peer};
+use ilnp_service::problem::Problem;
+use ilnp_service::{guard, problem};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::driver::Request;
 use crate::names::NamesView;
-use problem::Problem;
-use socket::{ControlSocket, Peer};
 
 /// The number in every answer. It changes when a program that reads them would break.
 pub const SCHEMA: u32 = 1;

@@ -7,9 +7,9 @@ use ilnp_core::id::Locator;
 use ilnp_core::node::MoveOrder;
 use serde::{Deserialize, Serialize};
 
-use super::problem::Problem;
 use super::{Api, Done, SCHEMA};
 use crate::driver::Request;
+use ilnp_service::problem::Problem;
 
 /// What to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,9 +10,9 @@ use ilnp_core::id::{Locator, Nid};
 use serde::{Deserialize, Serialize};
 
 use super::Api;
-use super::problem::Problem;
 use crate::driver::{PingError, Request};
 use crate::names::Verdict;
+use ilnp_service::problem::Problem;
 
 /// The longest that an answer is waited for.
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);

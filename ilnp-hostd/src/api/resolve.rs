@@ -8,9 +8,9 @@ use axum::extract::rejection::JsonRejection;
 use ilnp_core::id::{Locator, Nid};
 use serde::{Deserialize, Serialize};
 
-use super::problem::Problem;
 use super::{Api, SCHEMA};
 use crate::names::Verdict;
+use ilnp_service::problem::Problem;
 
 /// What to look up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,9 +10,9 @@ use ilnp_core::id::Nid;
 use serde::{Deserialize, Serialize};
 
 use super::correspondents::Correspondent;
-use super::problem::Problem;
 use super::{Api, SCHEMA};
 use crate::driver::Request;
+use ilnp_service::problem::Problem;
 
 /// All sessions with correspondents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::Api;
 use super::locators::LocalLocator;
 use super::names::{Dns, Resolver};
-use super::problem::Problem;
 use crate::driver::Request;
+use ilnp_service::problem::Problem;
 
 /// The state of the daemon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

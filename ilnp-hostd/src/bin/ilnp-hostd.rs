@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use ilnp_hostd::config::{self, ConfigError};
 use ilnp_hostd::daemon;
-use ilnp_hostd::explain::explain;
+use ilnp_service::explain::explain;
 use tracing_subscriber::EnvFilter;
 
 /// Gives this host an address for life: the ILNPv6 daemon.

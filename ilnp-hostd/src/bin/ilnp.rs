@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use ilnp_hostd::command::{self, Arguments};
-use ilnp_hostd::explain::explain;
+use ilnp_service::explain::explain;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

@@ -1,8 +1,8 @@
 //! `ilnp correspondents`
 
-use super::client::Client;
-use super::output::{Output, table};
 use crate::api::correspondents::{Correspondent, Correspondents};
+use ilnp_service::client::Client;
+use ilnp_service::output::{Output, table};
 
 pub(super) async fn run(client: &Client, output: &Output) -> anyhow::Result<()> {
     let correspondents: Correspondents = client.get("/v1/correspondents").await?;

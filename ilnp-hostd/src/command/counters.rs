@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::client::Client;
-use super::output::{Output, table};
 use crate::api::counters::Counters;
+use ilnp_service::client::Client;
+use ilnp_service::output::{Output, table};
 
 pub(super) async fn run(client: &Client, output: &Output) -> anyhow::Result<()> {
     let counters: Counters = client.get("/v1/counters").await?;

@@ -1,8 +1,8 @@
 //! `ilnp locators`
 
-use super::client::Client;
-use super::output::{Output, duration, table};
 use crate::api::locators::{LocalLocator, Locators};
+use ilnp_service::client::Client;
+use ilnp_service::output::{Output, duration, table};
 
 pub(super) async fn run(client: &Client, output: &Output) -> anyhow::Result<()> {
     let locators: Locators = client.get("/v1/locators").await?;

@@ -1,12 +1,10 @@
 //! The command `ilnp`: one file a verb, each with its text for people.
 
-mod client;
 mod correspondents;
 mod counters;
 mod locators;
 mod monitor;
 mod moving;
-mod output;
 mod ping;
 mod replay;
 mod resolve;
@@ -18,8 +16,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use client::Client;
-use output::Output;
+use ilnp_service::client::Client;
+use ilnp_service::output::{self, Output};
 
 /// Shows and steers the ILNP daemon of this host.
 #[derive(Debug, Parser)]
@@ -72,7 +70,7 @@ enum Verb {
 /// What went wrong, for people. A reader that closes its pipe is no error.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let output = Output::new(arguments.json);
-    let client = Client::new(arguments.socket);
+    let client = Client::new(arguments.socket, "ilnp-hostd");
     let done = match arguments.verb {
         Verb::Status => status::run(&client, &output).await,
         Verb::Correspondents => correspondents::run(&client, &output).await,

@@ -1,28 +1,15 @@
 //! `ilnp monitor`
 
 use anyhow::{Context as _, bail};
-use http_body_util::BodyExt as _;
 use serde_json::{Map, Value};
 
-use super::client::Client;
-use super::output::Output;
-
-/// No report is longer; a daemon that sends more without an end of line is not ours.
-const MAX_LINE: usize = 1 << 20;
+use ilnp_service::client::Client;
+use ilnp_service::output::Output;
 
 pub(super) async fn run(client: &Client, output: &Output) -> anyhow::Result<()> {
-    let mut stream = client.stream("/v1/monitor").await?;
-    let mut pending = Vec::new();
-    while let Some(frame) = stream.frame().await {
-        let frame = frame.context("the daemon stopped")?;
-        pending.extend_from_slice(frame.data_ref().map_or(&[][..], AsRef::as_ref));
-        while let Some(end) = pending.iter().position(|&octet| octet == b'\n') {
-            let line: Vec<u8> = pending.drain(..=end).collect();
-            show(output, String::from_utf8_lossy(&line).trim_end())?;
-        }
-        if pending.len() > MAX_LINE {
-            bail!("the daemon sent a line of more than {MAX_LINE} octets");
-        }
+    let mut reports = client.stream("/v1/monitor").await?;
+    while let Some(line) = reports.next().await? {
+        show(output, &line)?;
     }
     bail!("the daemon stopped")
 }

@@ -2,10 +2,10 @@
 
 use ilnp_core::id::Locator;
 
-use super::client::Client;
-use super::output::Output;
 use crate::api::Done;
 use crate::api::moving::Move;
+use ilnp_service::client::Client;
+use ilnp_service::output::Output;
 
 /// What to do; without options, look for a new attachment now.
 #[derive(Debug, clap::Args)]

@@ -6,10 +6,10 @@ use anyhow::bail;
 use axum::http::StatusCode;
 use serde_json::json;
 
-use super::client::{Client, RequestError};
-use super::output::Output;
 use crate::api::SCHEMA;
 use crate::api::ping::{Ping, Reply};
+use ilnp_service::client::{Client, RequestError};
+use ilnp_service::output::Output;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 

@@ -12,10 +12,10 @@ use ilnp_core::wire::Packet;
 use serde::Serialize;
 use serde_json::json;
 
-use super::output::Output;
 use crate::api::SCHEMA;
 use crate::driver;
 use crate::record::{self, Line};
+use ilnp_service::output::Output;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {

@@ -1,8 +1,8 @@
 //! `ilnp resolve`
 
-use super::client::Client;
-use super::output::{Output, table};
 use crate::api::resolve::{Answer, Question};
+use ilnp_service::client::Client;
+use ilnp_service::output::{Output, table};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {

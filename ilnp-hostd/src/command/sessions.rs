@@ -1,8 +1,8 @@
 //! `ilnp sessions`
 
-use super::client::Client;
-use super::output::{Output, table};
 use crate::api::sessions::{Session, Sessions};
+use ilnp_service::client::Client;
+use ilnp_service::output::{Output, table};
 
 pub(super) async fn run(client: &Client, output: &Output) -> anyhow::Result<()> {
     let sessions: Sessions = client.get("/v1/sessions").await?;

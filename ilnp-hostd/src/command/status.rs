@@ -1,9 +1,9 @@
 //! `ilnp status`
 
-use super::client::Client;
-use super::output::{Output, duration};
 use crate::api::names::{Dns, Primary, Resolver};
 use crate::api::status::Status;
+use ilnp_service::client::Client;
+use ilnp_service::output::{Output, duration};
 
 pub(super) async fn run(client: &Client, output: &Output) -> anyhow::Result<()> {
     let status: Status = client.get("/v1/status").await?;

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::output::Output;
 use crate::api::SCHEMA;
+use ilnp_service::output::Output;
 
 pub(super) fn run(output: &Output) -> anyhow::Result<()> {
     let version = env!("CARGO_PKG_VERSION");

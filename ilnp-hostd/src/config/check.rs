@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use ilnp_core::id::{HandlePrefix, Locator, Nid, ParseIdError};
 use ilnp_core::wire::NonceLength;
-use ilnp_dns::mistake::{Mistake, Position};
+use ilnp_service::mistake::{Mistake, Position};
 use toml::Spanned;
 
 use super::Config;

@@ -15,7 +15,7 @@ use ilnp_core::node::{RemoteLocator, Resolved};
 use ilnp_core::wire::NonceLength;
 use serde::Deserialize as _;
 
-pub use ilnp_dns::mistake::{FileError as ConfigError, Mistake};
+pub use ilnp_service::mistake::{FileError as ConfigError, Mistake};
 pub use names::{Dns, Resolver};
 
 /// Where the daemon looks for its configuration when it is not told.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ilnp_core::time::Instant;
 
-use crate::explain::explain;
+use ilnp_service::explain::explain;
 
 /// The same complaint is made once in this time.
 const INTERVAL: Duration = Duration::from_secs(10);

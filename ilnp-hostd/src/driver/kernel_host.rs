@@ -11,8 +11,8 @@ use super::host::Host;
 use crate::attachment::Attachments;
 use crate::clock;
 use crate::datapath::{Counters, DataPath, Tun};
-use crate::explain::explain;
 use crate::names::Wishes;
+use ilnp_service::explain::explain;
 
 /// The kernel: data path, `ilnp0` and attachment.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
 use crate::driver::Request;
-use crate::durable;
+use ilnp_service::durable;
 
 const FILE_NAME: &str = "session-names.json";
 /// The number in the file.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use ilnp_dns::key::TsigKey;
-use ilnp_dns::mistake::FileError;
 use ilnp_dns::name::Name;
 use ilnp_dns::publish::{self, Publication, Status, Whereabouts};
+use ilnp_service::mistake::FileError;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 

@@ -19,7 +19,7 @@ use super::{lost, memory};
 use crate::clock;
 use crate::config::Config;
 use crate::driver::Request;
-use crate::explain::explain;
+use ilnp_service::explain::explain;
 
 /// How often it is seen to that applications still come here: other programs write
 /// `/etc/resolv.conf` too.

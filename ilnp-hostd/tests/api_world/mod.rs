@@ -16,12 +16,12 @@ use ilnp_core::node::{
     RemoteLocator, Resolved,
 };
 use ilnp_core::wire::Packet;
-use ilnp_hostd::api::socket::ControlSocket;
 use ilnp_hostd::api::{self, Api, monitor};
 use ilnp_hostd::clock;
 use ilnp_hostd::datapath::Counters;
 use ilnp_hostd::driver::{About, Engine, Host};
 use ilnp_hostd::names::NamesView;
+use ilnp_service::control_socket::ControlSocket;
 use serde_json::Value;
 use tokio::net::UnixStream;
 use tokio::sync::{broadcast, mpsc};

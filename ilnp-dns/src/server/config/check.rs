@@ -9,10 +9,10 @@ use toml::Spanned;
 use super::file::{File, GrantTable, ZoneTable};
 use super::{Config, ZoneConfig};
 use crate::key::TsigKey;
-use crate::mistake::{FileError, Mistake, Position};
 use crate::name::Name;
 use crate::record::RecordType;
 use crate::zone::Grant;
+use ilnp_service::mistake::{FileError, Mistake, Position};
 
 /// Checks every value of `file`, which was read from `text` in `directory`.
 pub(super) fn check(

@@ -15,9 +15,9 @@ use std::sync::Arc;
 use serde::Deserialize as _;
 
 use crate::key::TsigKey;
-use crate::mistake::{FileError, Mistake};
 use crate::name::Name;
 use crate::zone::Grant;
+use ilnp_service::mistake::{FileError, Mistake};
 
 /// Where the server looks for its configuration when it is not told.
 pub const DEFAULT_PATH: &str = "/etc/ilnp/dnsd.toml";

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::{Config, Mistake};
 use crate::key::{Algorithm, TsigKey};
-use crate::mistake::FileError;
+use ilnp_service::mistake::FileError;
 
 /// A key that is called as its file.
 fn key(path: &Path) -> Result<TsigKey, FileError> {

@@ -13,10 +13,10 @@ use core::fmt::Write as _;
 use std::path::Path;
 
 use super::Zone;
-use crate::mistake::{FileError, Mistake, Position};
 use crate::name::Name;
 use crate::record::{Record, RecordType};
 use entry::{Entries, Fault};
+use ilnp_service::mistake::{FileError, Mistake, Position};
 use record::Reader;
 
 /// Mistakes that are told at once.

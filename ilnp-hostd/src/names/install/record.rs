@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::error::InstallError;
-use crate::durable;
+use ilnp_service::durable;
 
 const SCHEMA: u32 = 1;
 const FILE_NAME: &str = "resolver.json";

@@ -10,7 +10,7 @@ use super::observe::{self, RESOLV_CONF};
 use super::plan::Step;
 use super::program;
 use super::record::{self, Original};
-use crate::durable;
+use ilnp_service::durable;
 
 /// Does one step. `record` is where it is written down what is done to this host.
 pub(super) fn take(step: &Step, record: &Path) -> Result<(), InstallError> {

@@ -5,11 +5,14 @@ use axum::http::header::ORIGIN;
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::problem::Problem;
-use super::socket::Peer;
+use crate::control_socket::Peer;
+use crate::problem::Problem;
 
 /// Refuses what a web page sends: no program of ours sets `Origin`.
-pub(super) async fn refuse_browsers(request: Request, next: Next) -> Result<Response, Problem> {
+///
+/// # Errors
+/// The refusal.
+pub async fn refuse_browsers(request: Request, next: Next) -> Result<Response, Problem> {
     if request.headers().contains_key(ORIGIN) {
         return Err(Problem::forbidden("requests from web pages are refused"));
     }
@@ -17,7 +20,10 @@ pub(super) async fn refuse_browsers(request: Request, next: Next) -> Result<Resp
 }
 
 /// Lets only root pass.
-pub(super) async fn require_root(
+///
+/// # Errors
+/// The refusal.
+pub async fn require_root(
     ConnectInfo(peer): ConnectInfo<Peer>,
     request: Request,
     next: Next,

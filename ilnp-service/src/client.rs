@@ -15,17 +15,21 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use crate::api::problem;
+use crate::problem;
+
+/// No line is longer; a daemon that sends more without an end of line is not ours.
+const MAX_LINE: usize = 1 << 20;
 
 /// The API of the daemon behind a socket.
 #[derive(Debug)]
-pub(super) struct Client {
+pub struct Client {
     socket: PathBuf,
+    daemon: &'static str,
 }
 
 /// Why a request got no answer that can be used.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RequestError {
+pub enum RequestError {
     /// The daemon refused it.
     #[error("{message}")]
     Refused {
@@ -40,17 +44,24 @@ pub(super) enum RequestError {
 }
 
 impl Client {
-    pub(super) fn new(socket: PathBuf) -> Self {
-        Self { socket }
+    /// The way to `daemon`, the program that is started with `--config FILE`.
+    pub fn new(socket: PathBuf, daemon: &'static str) -> Self {
+        Self { socket, daemon }
     }
 
     /// Reads a resource.
-    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, RequestError> {
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, RequestError> {
         self.answer(Method::GET, path, Bytes::new()).await
     }
 
     /// Sends an order.
-    pub(super) async fn post<T: DeserializeOwned>(
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
         body: &impl Serialize,
@@ -59,10 +70,33 @@ impl Client {
         self.answer(Method::POST, path, body.into()).await
     }
 
-    /// Opens a stream.
-    pub(super) async fn stream(&self, path: &str) -> Result<Incoming, RequestError> {
-        let response = self.send(Method::GET, path, Bytes::new()).await?;
-        Ok(accepted(response).await?.into_body())
+    /// Opens a stream of lines.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub async fn stream(&self, path: &str) -> Result<Lines, RequestError> {
+        self.lines(Method::GET, path, Bytes::new()).await
+    }
+
+    /// Sends an order whose answer is a stream of lines.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub async fn post_stream(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Lines, RequestError> {
+        let body = serde_json::to_vec(body).context("cannot write the request")?;
+        self.lines(Method::POST, path, body.into()).await
+    }
+
+    async fn lines(&self, method: Method, path: &str, body: Bytes) -> Result<Lines, RequestError> {
+        let response = self.send(method, path, body).await?;
+        Ok(Lines {
+            body: accepted(response).await?.into_body(),
+            pending: Vec::new(),
+        })
     }
 
     async fn answer<T: DeserializeOwned>(
@@ -74,7 +108,7 @@ impl Client {
         let response = accepted(self.send(method, path, body).await?).await?;
         let body = collect(response).await?;
         let answer = serde_json::from_slice(&body).with_context(|| {
-            "the daemon's answer is not understood: are `ilnp` and `ilnp-hostd` of the same version?"
+            "the daemon's answer is not understood: are the command and the daemon of the same version?"
         })?;
         Ok(answer)
     }
@@ -104,15 +138,46 @@ impl Client {
 
     /// Says what to do about a socket that cannot be used.
     fn unreachable(&self, error: &io::Error) -> anyhow::Error {
-        let socket = self.socket.display();
+        let (socket, daemon) = (self.socket.display(), self.daemon);
         match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => anyhow!(
-                "no ilnp-hostd answers on {socket}: start it (`ilnp-hostd --config FILE`), or name its socket with --socket"
+                "no {daemon} answers on {socket}: start it (`{daemon} --config FILE`), or name its socket with --socket"
             ),
             io::ErrorKind::PermissionDenied => anyhow!(
                 "{socket} may not be opened by this user: run the command as root or as a member of the socket's group"
             ),
             _ => anyhow!("cannot connect to {socket}: {error}"),
+        }
+    }
+}
+
+/// An answer that comes a line at a time.
+#[derive(Debug)]
+pub struct Lines {
+    body: Incoming,
+    pending: Vec<u8>,
+}
+
+impl Lines {
+    /// The next line, without its end; `None` when the daemon has said everything.
+    ///
+    /// # Errors
+    /// When the answer breaks off, or a line is longer than any of ours.
+    pub async fn next(&mut self) -> anyhow::Result<Option<String>> {
+        loop {
+            if let Some(end) = self.pending.iter().position(|&octet| octet == b'\n') {
+                let line: Vec<u8> = self.pending.drain(..=end).collect();
+                return Ok(Some(String::from_utf8_lossy(&line).trim_end().to_owned()));
+            }
+            if self.pending.len() > MAX_LINE {
+                bail!("the daemon sent a line of more than {MAX_LINE} octets");
+            }
+            let Some(frame) = self.body.frame().await else {
+                return Ok(None);
+            };
+            let frame = frame.context("the daemon stopped")?;
+            let octets = frame.data_ref().map_or(&[][..], AsRef::as_ref);
+            self.pending.extend_from_slice(octets);
         }
     }
 }

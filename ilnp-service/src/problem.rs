@@ -6,12 +6,13 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-use super::SCHEMA;
+/// The number in every such answer.
+const SCHEMA: u32 = 1;
 
 /// The body of every answer that is not a success.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Body {
-    /// [`SCHEMA`].
+    /// The number of this form: 1.
     pub schema: u32,
     /// What went wrong, for people.
     pub error: String,
@@ -19,7 +20,7 @@ pub struct Body {
 
 /// An answer that is not a success.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
+pub struct Problem {
     status: StatusCode,
     message: String,
 }
@@ -33,38 +34,38 @@ impl Problem {
     }
 
     /// The caller may not do this.
-    pub(super) fn forbidden(message: &str) -> Self {
+    pub fn forbidden(message: &str) -> Self {
         Self::new(StatusCode::FORBIDDEN, message)
     }
 
     /// What the caller names is not there.
-    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+    pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, message)
     }
 
     /// The request does not fit the state that the daemon is in.
-    pub(crate) fn conflict(message: impl Into<String>) -> Self {
+    pub fn conflict(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, message)
     }
 
     /// Too many requests of this kind wait already.
-    pub(crate) fn busy(message: &str) -> Self {
+    pub fn busy(message: &str) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, message)
     }
 
     /// The answer from the network did not come in time.
-    pub(super) fn no_answer(message: impl Into<String>) -> Self {
+    pub fn no_answer(message: impl Into<String>) -> Self {
         Self::new(StatusCode::GATEWAY_TIMEOUT, message)
     }
 
     /// Something on this host failed.
-    pub(super) fn internal(message: impl Into<String>) -> Self {
+    pub fn internal(message: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 
     /// The daemon is about to stop.
-    pub(super) fn stopping() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "ilnp-hostd is stopping")
+    pub fn stopping() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping")
     }
 }
 
@@ -85,12 +86,12 @@ impl IntoResponse for Problem {
 }
 
 /// For every path that is not in the table.
-pub(super) async fn no_such_resource(uri: Uri) -> Problem {
+pub async fn no_such_resource(uri: Uri) -> Problem {
     Problem::not_found(format!("there is no {}", uri.path()))
 }
 
 /// For a path that is in the table, with another method.
-pub(super) async fn no_such_method(method: Method, uri: Uri) -> Problem {
+pub async fn no_such_method(method: Method, uri: Uri) -> Problem {
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         format!("{} does not take {method}", uri.path()),

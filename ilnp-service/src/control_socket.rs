@@ -24,7 +24,7 @@ const MAX_CONNECTIONS: usize = 64;
 #[non_exhaustive]
 pub enum SocketError {
     /// Another daemon answers there.
-    #[error("an ilnp-hostd answers on {} already: stop it, or give this one its own control-socket", .0.display())]
+    #[error("another daemon answers on {} already: stop it, or give this one its own control-socket", .0.display())]
     InUse(PathBuf),
     /// Something else has the name.
     #[error("{} is there and is no socket: remove it, or change control-socket", .0.display())]

@@ -6,22 +6,23 @@ use serde::Serialize;
 
 /// Where a verb writes to.
 #[derive(Debug)]
-pub(super) struct Output {
+pub struct Output {
     json: bool,
 }
 
 impl Output {
-    pub(super) fn new(json: bool) -> Self {
+    /// Standard output, as JSON or as text.
+    pub fn new(json: bool) -> Self {
         Self { json }
     }
 
     /// Whether JSON is wanted.
-    pub(super) fn json(&self) -> bool {
+    pub fn json(&self) -> bool {
         self.json
     }
 
     /// Writes a document: as JSON, or as the text that `text` makes of it.
-    pub(super) fn document<T: Serialize>(
+    pub fn document<T: Serialize>(
         &self,
         document: &T,
         text: impl FnOnce(&T) -> String,
@@ -34,7 +35,7 @@ impl Output {
     }
 
     /// Writes a line at once.
-    pub(super) fn line(&self, line: &str) -> anyhow::Result<()> {
+    pub fn line(&self, line: &str) -> anyhow::Result<()> {
         let mut stdout = io::stdout().lock();
         if !line.is_empty() {
             writeln!(stdout, "{line}")?;
@@ -45,14 +46,14 @@ impl Output {
 }
 
 /// Whether the reader of standard output went away.
-pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<io::Error>()
         .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Rows as columns that line up; the last column is not padded.
-pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
+pub fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
     let mut widths = heading.map(|title| title.chars().count());
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -74,7 +75,7 @@ pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) ->
 }
 
 /// Seconds as people say them.
-pub(super) fn duration(seconds: u64) -> String {
+pub fn duration(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
