@@ -224,7 +224,7 @@ speed = "1.5MB"
             (
                 "0216:6fff:fe22:ee66\"",
                 "0216:6fff:fe22:ee66\"\nvm = { memory = \"64MiB\" }",
-                "f.toml:27:8: a virtual machine has 160 MiB",
+                "f.toml:27:17: a virtual machine has 160 MiB",
             ),
             (
                 "0214:4fff:fe20:ee64\"",
