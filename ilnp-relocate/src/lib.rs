@@ -9,7 +9,15 @@
 //! | [`hypervisor`] | what a hypervisor must be able to do with one guest, at the source and at the target |
 //! | [`qemu`] | both halves for QEMU: its command line, its process, its images, its migration |
 //! | [`qmp`] | a client of QEMU's monitor |
+//! | [`site`] | the name of a site |
+//! | [`pki`] | the operator's own certification authority: `ilnp-relocate pki` |
+//! | [`tls`] | who a site is, and who may talk to it |
+//! | [`channel`] | the one connection between two agents: orders, and copies at a limited rate |
 
+pub mod channel;
 pub mod hypervisor;
+pub mod pki;
 pub mod qemu;
 pub mod qmp;
+pub mod site;
+pub mod tls;

@@ -20,10 +20,8 @@ const fn need(package: &'static str, proof: &'static str) -> Need {
 
 /// For the lab: hosts, routers and the programs whose sessions go on.
 pub(crate) const LAB: &[Need] = &[
-    need("binutils", "strip"),
     need("bind9", "named"),
     need("bind9-dnsutils", "dig"),
-    need("busybox-static", "/usr/share/doc/busybox-static"),
     need("curl", "curl"),
     need("ethtool", "ethtool"),
     need("iperf3", "iperf3"),
@@ -34,13 +32,12 @@ pub(crate) const LAB: &[Need] = &[
     need("nginx-light", "nginx"),
     need("openssh-client", "ssh"),
     need("openssh-server", "sshd"),
-    need("qemu-system-x86", "qemu-system-x86_64"),
     need("radvd", "radvd"),
     need("tcpdump", "tcpdump"),
 ];
 
 /// For the tests: what judges our packets, and is not ours.
-pub(crate) const JUDGE: &[Need] = &[need("cpio", "cpio"), need("tshark", "tshark")];
+pub(crate) const JUDGE: &[Need] = &[need("tshark", "tshark")];
 
 /// For names: the servers and tools that ours are tried against.
 pub(crate) const NAMES: &[Need] = &[
@@ -61,6 +58,7 @@ pub(crate) const NAMES: &[Need] = &[
 
 /// For the tests: the resolvers of programs, and what systemd-resolved runs on (see `unpacked.rs`).
 pub(crate) const RESOLVERS: &[Need] = &[
+    need("busybox-static", "busybox"),
     need("dbus-daemon", "dbus-daemon"),
     need("dbus-system-bus-common", "/usr/share/dbus-1/system.conf"),
     need("libsystemd-shared", "/usr/share/doc/libsystemd-shared"),

@@ -1,6 +1,5 @@
 //! A running lab: the network of a scenario, its daemons and captures, and the moves of its hosts.
 
-mod machines;
 mod names;
 
 use std::net::Ipv6Addr;
@@ -151,7 +150,7 @@ impl Lab {
     /// # Errors
     /// [`LabError::Misuse`] when a name is unknown.
     pub fn address(&self, from: &str, to: &str) -> Result<Ipv6Addr, LabError> {
-        let (from, to) = (self.topology.party(from)?, self.topology.party(to)?);
+        let (from, to) = (self.host(from)?, self.host(to)?);
         if from.speaks_ilnp() && to.speaks_ilnp() {
             return Ok(to.handle());
         }
@@ -161,15 +160,14 @@ impl Lab {
     }
 
     /// Starts the daemon of every host that speaks ILNP in this run, and waits until each is ready
-    /// and has a Locator. Virtual machines are switched on first.
+    /// and has a Locator.
     ///
     /// # Errors
     /// [`LabError::Failed`] with the end of
     /// its log when a daemon ends, [`LabError::TimedOut`] when one does not become ready.
     pub fn start_daemons(&mut self) -> Result<(), LabError> {
-        self.start_machines()?;
         let Some(programs) = &self.programs else {
-            return self.wait_for_machines();
+            return Ok(());
         };
         for host in self.topology.hosts.iter().filter(|h| h.speaks_ilnp()) {
             let out = &self.options.out;
@@ -182,7 +180,7 @@ impl Lab {
             let host = self.topology.host(daemon.host())?;
             daemon.wait_until_ready(host)?;
         }
-        self.wait_for_machines()
+        Ok(())
     }
 
     /// Writes what every daemon knows into the folder of results.
@@ -191,7 +189,7 @@ impl Lab {
             let host = self.topology.host(daemon.host())?;
             daemon.write_down(host, self.out())?;
         }
-        self.write_down_machines()
+        Ok(())
     }
 
     /// The daemon of a host, with the host that it runs on.

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 /// A stream of octets between the two halves. Several connections of one stream may be open at
 /// once.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stream {
     /// Memory and device state.

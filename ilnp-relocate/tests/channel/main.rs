@@ -1,0 +1,6 @@
+//! The connection between two agents: who may talk, what arrives, and what happens when it does not.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod copies;
+mod trust;
+mod world;
