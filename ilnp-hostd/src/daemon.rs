@@ -18,6 +18,7 @@ use crate::driver::{About, Driver, Engine, KernelHost, Sources};
 use crate::identity::{self, Fingerprint, Origin};
 use crate::names::{self, Names, Publisher, Resolving, Wishes, install};
 use crate::record::Recorder;
+use crate::relocation::{self, Relocation};
 use crate::{capabilities, clock};
 use ilnp_service::control_socket::{self, ControlSocket};
 use ilnp_service::explain::explain;
@@ -133,6 +134,10 @@ async fn serve(path: &Path, start: Start, record: Option<&Path>) -> anyhow::Resu
     };
     let mut driver = set_up(&config, nid, engine, sources, wishes).await?;
     let names = Names::start(publisher, publication, resolving, wished, requests.clone()).await;
+    let _relocation = Relocation::start(relocation::Settings {
+        port: config.relocation_port.clone(),
+        nid,
+    });
     let api = Api {
         requests,
         reports,

@@ -18,6 +18,7 @@
 //! | [`kernel`] | links, addresses, routes and neighbour discovery |
 //! | [`names`] | how names are found, and how this host is found by its own |
 //! | [`record`] | recordings of everything that a node was told |
+//! | [`relocation`] | the port over which a hypervisor's agent speaks of relocations |
 
 pub mod api;
 pub mod attachment;
@@ -32,3 +33,4 @@ pub mod identity;
 pub mod kernel;
 pub mod names;
 pub mod record;
+pub mod relocation;

@@ -64,6 +64,12 @@ impl Checker<'_> {
             nonce_length: self.nonce_length(file.nonce_bits.as_ref()),
             correspondents: self.correspondents(&file.correspondent, nid, handle_prefix),
             dns: file.dns.as_ref().and_then(|table| self.dns(table)),
+            relocation_port: self.path(
+                file.relocation
+                    .as_ref()
+                    .and_then(|table| table.port.as_ref()),
+                &format!("/dev/virtio-ports/{}", ilnp_core::relocation::PORT),
+            ),
             resolver: file.resolver.as_ref().map(|table| self.resolver(table)),
         }
     }

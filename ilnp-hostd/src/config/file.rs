@@ -21,6 +21,7 @@ pub(super) struct File {
     pub(super) correspondent: Vec<CorrespondentTable>,
     pub(super) dns: Option<DnsTable>,
     pub(super) resolver: Option<ResolverTable>,
+    pub(super) relocation: Option<RelocationTable>,
 }
 
 /// One `[[correspondent]]`.
@@ -54,4 +55,11 @@ pub(super) struct ResolverTable {
     pub(super) upstreams: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) install: Option<Spanned<String>>,
     pub(super) ipv4: Option<Spanned<String>>,
+}
+
+/// `[relocation]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RelocationTable {
+    pub(super) port: Option<Spanned<String>>,
 }

@@ -47,6 +47,8 @@ pub struct Config {
     pub correspondents: Vec<Correspondent>,
     /// How this host publishes itself; `None` when it does not.
     pub dns: Option<Dns>,
+    /// The port over which the agent of a hypervisor speaks to this host.
+    pub relocation_port: PathBuf,
     /// How this host's applications look names up; `None` when they do that without this daemon.
     pub resolver: Option<Resolver>,
 }
@@ -123,6 +125,7 @@ impl Config {
             ),
             ("pin-dir", self.pin_dir != other.pin_dir),
             ("nonce-bits", self.nonce_length != other.nonce_length),
+            ("relocation", self.relocation_port != other.relocation_port),
             ("resolver", self.resolver != other.resolver),
         ]
         .into_iter()

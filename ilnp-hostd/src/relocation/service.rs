@@ -1,0 +1,63 @@
+//! Does what the agent asks for.
+
+use ilnp_core::id::Nid;
+use ilnp_core::relocation::{
+    Answer, Fence, FromGuest, GuestHello, Hello, Refused, Request, ToGuest,
+};
+
+use super::port::Port;
+
+/// Listens to the port, one request after the other.
+#[derive(Debug)]
+pub(super) struct Service {
+    nid: Nid,
+    port: Port,
+}
+
+impl Service {
+    pub(super) const fn new(nid: Nid, port: Port) -> Self {
+        Self { nid, port }
+    }
+
+    /// Works for as long as the future is polled.
+    pub(super) async fn run(mut self) {
+        loop {
+            let line = self.port.next().await;
+            let (id, answer) = match ToGuest::parse(&line) {
+                Ok(ToGuest { id, request, .. }) => (id, self.answer(request).await),
+                Err(unreadable) => match unreadable.id {
+                    Some(id) => (id, Err(unreadable.reason)),
+                    None => {
+                        tracing::debug!(%unreadable, "a line of the relocation port that nobody can be told about");
+                        continue;
+                    }
+                },
+            };
+            let answer = answer.unwrap_or_else(|reason| Answer::Error(Refused { reason }));
+            self.port.send(&FromGuest::Answer { id, answer });
+        }
+    }
+
+    /// The error is a text for people.
+    async fn answer(&self, request: Request) -> Result<Answer, String> {
+        tracing::debug!(?request, "the hypervisor's agent asks");
+        match request {
+            Request::Hello(hello) => self.hello(hello).await,
+            Request::Fence(fence) => self.fence(fence).await,
+            Request::Prepare(_) | Request::Switch(_) | Request::Resumed(_) | Request::Cancel(_) => {
+                Err("this daemon is told of no relocation yet".to_owned())
+            }
+        }
+    }
+
+    async fn hello(&self, _hello: Hello) -> Result<Answer, String> {
+        Ok(Answer::Hello(GuestHello {
+            nid: self.nid,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }))
+    }
+
+    async fn fence(&self, _fence: Fence) -> Result<Answer, String> {
+        Err("this daemon cannot stop using its identifier".to_owned())
+    }
+}
