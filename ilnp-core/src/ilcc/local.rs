@@ -25,6 +25,11 @@ pub struct Own {
 #[derive(Debug, Default)]
 pub struct LocalSet {
     locators: Vec<Own>,
+    /// Locators of the place that this host is going to, as long as it is not there: they are
+    /// announced and received on, never sent from.
+    future: Vec<Own>,
+    /// Whether correspondents are to prefer the future ones.
+    leading: bool,
     given: Vec<LocalLocator>,
     given_up: Vec<Locator>,
     sequence: u64,
@@ -33,10 +38,20 @@ pub struct LocalSet {
 
 impl LocalSet {
     /// Takes the kernel's complete set. Locators that were given up stay so until the kernel has
-    /// lost them too.
-    pub fn replace(&mut self, given: Vec<LocalLocator>) {
+    /// lost them too. With the first of the future ones this host has arrived, and there is no future
+    /// any more.
+    ///
+    /// Returns whether it has arrived.
+    pub fn replace(&mut self, given: Vec<LocalLocator>) -> bool {
         self.given_up
             .retain(|gone| given.iter().any(|own| own.locator == *gone));
+        let is_future = |future: &Own| given.iter().any(|own| own.locator == future.given.locator);
+        let arrived = self.future.iter().any(is_future);
+        let mut future = Vec::new();
+        if arrived {
+            future = core::mem::take(&mut self.future);
+            self.leading = false;
+        }
         let mut before = core::mem::take(&mut self.locators);
         let next = self.sequence + 1;
         self.given.clone_from(&given);
@@ -60,13 +75,66 @@ impl LocalSet {
                 _ => next,
             };
             self.sequence = self.sequence.max(since);
+            let expected = future.iter().find(|own| own.given.locator == locator);
             self.locators.push(Own {
                 given: own,
                 since,
-                slot: known.map_or(SlotIndex::PREFERRED, |old| old.slot),
+                slot: known
+                    .as_ref()
+                    .or(expected)
+                    .map_or(SlotIndex::PREFERRED, |old| old.slot),
             });
         }
         self.settle();
+        arrived
+    }
+
+    /// This host will be at these Locators, best first. Those that it has already are no news. What
+    /// was expected before is forgotten.
+    ///
+    /// Returns whether there is any.
+    pub fn expect(&mut self, given: Vec<LocalLocator>) -> bool {
+        self.leading = false;
+        let before = core::mem::take(&mut self.future);
+        for given in given {
+            let locator = given.locator;
+            let known = self.contains(locator)
+                || self.future.iter().any(|own| own.given.locator == locator);
+            let room = self.locators.len() + self.future.len() < MAX_LOCATORS;
+            if known || !room || !locator.is_usable() {
+                continue;
+            }
+            let old = before.iter().find(|own| own.given.locator == locator);
+            self.future.push(Own {
+                given,
+                since: 0,
+                slot: old.map_or(SlotIndex::PREFERRED, |old| old.slot),
+            });
+        }
+        self.settle();
+        !self.future.is_empty()
+    }
+
+    /// Announces the future Locators before the present ones from now on.
+    ///
+    /// Returns whether there is any.
+    pub const fn lead(&mut self) -> bool {
+        self.leading = !self.future.is_empty();
+        self.leading
+    }
+
+    /// This host stays where it is.
+    ///
+    /// Returns whether that is news.
+    pub fn stay(&mut self) -> bool {
+        self.leading = false;
+        !core::mem::take(&mut self.future).is_empty()
+    }
+
+    /// The future Locators, best first, and whether correspondents are to prefer them.
+    pub fn future(&self) -> (impl Iterator<Item = Locator>, bool) {
+        let locators = self.future.iter().map(|own| own.given.locator);
+        (locators, self.leading)
     }
 
     /// Sends from this Locator from now on. False when it is none of ours.
@@ -98,18 +166,18 @@ impl LocalSet {
             let leaving = own.given.health == LocatorHealth::Leaving;
             (leaving, core::cmp::Reverse(own.since), own.given.locator)
         });
-        for index in 0..self.locators.len() {
-            if self
-                .locators
-                .get(index)
-                .is_some_and(|own| own.slot != SlotIndex::PREFERRED)
+        let room = MAX_LOCATORS.saturating_sub(self.locators.len());
+        self.future.truncate(room);
+        let all = || self.locators.iter().chain(&self.future);
+        let mut free: Vec<_> = (1..=u8::MAX)
+            .rev()
+            .map(SlotIndex)
+            .filter(|slot| all().all(|own| own.slot != *slot))
+            .collect();
+        for own in self.locators.iter_mut().chain(&mut self.future) {
+            if own.slot == SlotIndex::PREFERRED
+                && let Some(free) = free.pop()
             {
-                continue;
-            }
-            let free = (1..=u8::MAX)
-                .map(SlotIndex)
-                .find(|slot| self.locators.iter().all(|own| own.slot != *slot));
-            if let (Some(own), Some(free)) = (self.locators.get_mut(index), free) {
                 own.slot = free;
             }
         }
@@ -119,7 +187,8 @@ impl LocalSet {
     pub fn take_slot_changes(&mut self) -> Vec<(SlotIndex, Option<Slot>)> {
         let mut wanted = [None; SlotIndex::COUNT];
         let preferred = self.locators.first().map(|own| (SlotIndex::PREFERRED, own));
-        let own_slots = self.locators.iter().map(|own| (own.slot, own));
+        let all = self.locators.iter().chain(&self.future);
+        let own_slots = all.map(|own| (own.slot, own));
         for (index, own) in preferred.into_iter().chain(own_slots) {
             if let Some(place) = wanted.get_mut(usize::from(index.0)) {
                 *place = Some(Slot {
@@ -159,8 +228,8 @@ impl LocalSet {
         Preference(step.saturating_mul(PREFERENCE_STEP))
     }
 
-    /// The records of a Locator Update: every Locator (RFC 6743 §4), with lifetimes cut to what is
-    /// left of the advertised ones.
+    /// The records of a Locator Update: every Locator (RFC 6743 §4), the future ones as well, with
+    /// lifetimes cut to what is left of the advertised ones.
     ///
     /// `number` counts the updates. Lifetimes that are long enough are shortened by a few seconds
     /// that follow it, so that the bodies of consecutive updates differ even when a host returns to
@@ -168,8 +237,12 @@ impl LocalSet {
     pub fn records(&self, now: Instant, lifetime: Lifetime, number: u64) -> Vec<Record> {
         const DISTINCT: u64 = 16;
         let mark = number % DISTINCT;
+        let (first, last) = match self.leading {
+            true => (&self.future, &self.locators),
+            false => (&self.locators, &self.future),
+        };
         (0..)
-            .zip(&self.locators)
+            .zip(first.iter().chain(last))
             .map(|(place, own)| {
                 let left = own.given.valid_until.map(|end| (end - now).as_secs());
                 let secs = left.unwrap_or(u64::MAX).min(lifetime.0.into());
@@ -267,6 +340,53 @@ mod tests {
         for (n, body) in bodies.iter().enumerate() {
             assert!(!bodies[..n].contains(body));
         }
+    }
+
+    #[test]
+    fn future_locators_are_announced_and_have_slots_but_are_not_sent_from() {
+        let listed = |set: &LocalSet| -> Vec<_> {
+            let records = set.records(Instant::ZERO, Lifetime(300), 0);
+            records.iter().map(|record| record.locator).collect()
+        };
+        let mut set = LocalSet::default();
+        set.replace(vec![own(1, Working)]);
+        assert!(!set.expect(vec![own(1, Working)]));
+        assert!(!set.lead());
+        assert!(set.expect(vec![own(2, Working), own(1, Working), own(2, Working)]));
+        assert_eq!(listed(&set), [locator(1), locator(2)]);
+        assert!(set.lead());
+        assert_eq!(listed(&set), [locator(2), locator(1)]);
+        assert_eq!(set.preferred(), Some(locator(1)));
+        let slots = set.take_slot_changes();
+        let found = slots
+            .iter()
+            .find(|(_, slot)| slot.is_some_and(|slot| slot.locator == locator(2)));
+        let slot = found.unwrap().0;
+        // It arrives: one slot changes for the move, and one because the old Locator is gone.
+        assert!(set.replace(vec![own(2, Working)]));
+        assert_eq!(listed(&set), [locator(2)]);
+        let changes: Vec<_> = set.take_slot_changes();
+        assert_eq!(changes.len(), 2, "{changes:?}");
+        assert_eq!(changes[0].0, SlotIndex::PREFERRED);
+        assert!(changes.iter().all(|(index, _)| *index != slot));
+        assert!(!set.stay());
+    }
+
+    #[test]
+    fn a_host_that_stays_has_no_future_locators() {
+        let mut set = LocalSet::default();
+        set.replace(vec![own(1, Working)]);
+        set.expect(vec![own(2, Working)]);
+        set.lead();
+        assert!(!set.replace(vec![own(1, Working), own(3, Working)]));
+        assert!(set.stay());
+        assert!(!set.stay());
+        assert_eq!(set.records(Instant::ZERO, Lifetime(300), 0).len(), 2);
+        let future = (4..40).map(|n| own(n, Working)).collect();
+        set.expect(future);
+        assert_eq!(set.future().0.count(), MAX_LOCATORS - 2);
+        set.replace((50..80).map(|n| own(n, Working)).collect());
+        assert_eq!(set.future().0.count(), 0);
     }
 
     #[test]

@@ -50,6 +50,12 @@ pub struct Timers {
     /// Lifetime of this host's Locators in Locator Updates, when they were advertised for longer.
     /// 300 s.
     pub locator_lifetime: Lifetime,
+    /// Where this host will be is forgotten after this time, if it is not renewed. 1 h: disks are
+    /// copied meanwhile.
+    pub prepared: Duration,
+    /// The same once correspondents send there: nobody receives it if the host stays. 10 s, of which
+    /// none passes while the host stands still.
+    pub switched: Duration,
     /// A correspondent that answers nothing for this time after the first packet does not speak
     /// ILNP. TCP sends its SYN after 0, 1 and 3 s; the last one is given half a second, so that the
     /// classic session stands within 4 s. 3.5 s.
@@ -91,6 +97,8 @@ impl Default for Timers {
             update_first: Duration::from_millis(200),
             update_longest: Duration::from_secs(32),
             locator_lifetime: Lifetime(300),
+            prepared: Duration::from_secs(3600),
+            switched: Duration::from_secs(10),
             silence: Duration::from_millis(3500),
             classic: Duration::from_secs(600),
             tentative: Duration::from_secs(30),

@@ -14,6 +14,7 @@
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use super::handoff::Tell;
 use super::{Event, Node};
 use crate::time::Instant;
 
@@ -32,7 +33,8 @@ impl Node {
         let given = self.local.iter().map(|own| own.given.clone()).collect();
         self.fenced = Some(given);
         self.local.replace(Vec::new());
-        self.locators_changed(now, &before, false);
+        self.forget_plan();
+        self.locators_changed(now, &before, Tell::WhenNew);
         self.outputs.event(Event::Fenced);
     }
 
@@ -46,6 +48,6 @@ impl Node {
         self.outputs.event(Event::Released);
         let before = self.own_locators();
         self.local.replace(given);
-        self.locators_changed(now, &before, true);
+        self.locators_changed(now, &before, Tell::Anyway);
     }
 }

@@ -1,10 +1,21 @@
 //! Either end is somewhere else (RFC 6740 §6, RFC 6744 §4).
 
-use super::{DnsRequest, Event, LinkEvent, MoveOrder, Node, OwnLocator};
+use super::{DnsRequest, Event, LinkEvent, MoveOrder, Node, Occasion, OwnLocator};
 use crate::id::Locator;
 use crate::ilcc::{Id, LocalSet, NonceVerified};
 use crate::node::DatapathUpdate;
 use crate::time::Instant;
+
+/// Whether correspondents are told of this host's Locators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tell {
+    /// When they changed, and not more often than need be.
+    WhenNew,
+    /// In any case.
+    Anyway,
+    /// In any case, and however shortly the last time was.
+    AtOnce,
+}
 
 impl Node {
     /// The Locators of this host, or their routers, changed.
@@ -17,8 +28,14 @@ impl Node {
             return;
         }
         let before = self.own_locators();
-        self.local.replace(given);
-        self.locators_changed(now, &before, false);
+        let tell = match self.local.replace(given) {
+            true => Tell::AtOnce,
+            false => Tell::WhenNew,
+        };
+        if tell == Tell::AtOnce {
+            self.forget_plan();
+        }
+        self.locators_changed(now, &before, tell);
     }
 
     /// A user asks to act as if the host had moved: to another Locator, away from some, or only to
@@ -31,7 +48,7 @@ impl Node {
         if let Some(locator) = order.locator {
             self.local.prefer(locator);
         }
-        self.locators_changed(now, &before, true);
+        self.locators_changed(now, &before, Tell::Anyway);
     }
 
     pub(super) fn own_locators(&self) -> Vec<(Locator, u32)> {
@@ -42,16 +59,8 @@ impl Node {
 
     /// Switches the data path first: that is one write, whatever the number of correspondents. Then
     /// tells the correspondents.
-    pub(super) fn locators_changed(
-        &mut self,
-        now: Instant,
-        before: &[(Locator, u32)],
-        forced: bool,
-    ) {
-        for (index, slot) in self.local.take_slot_changes() {
-            let change = DatapathUpdate::Slot { index, slot };
-            self.outputs.datapath.push_back(change);
-        }
+    pub(super) fn locators_changed(&mut self, now: Instant, before: &[(Locator, u32)], tell: Tell) {
+        self.push_slots();
         let after = self.own_locators();
         let has = |set: &[(Locator, u32)], wanted: Locator| {
             set.iter().any(|&(locator, _)| locator == wanted)
@@ -64,14 +73,28 @@ impl Node {
             self.outputs.event(Event::LocatorRemoved { locator });
         }
         let first = |set: &[(Locator, u32)]| set.first().map(|&(locator, _)| locator);
-        if first(before) != first(&after) {
+        let moved = first(before) != first(&after);
+        if moved {
             let locator = first(&after);
             self.outputs.event(Event::SourceChanged { locator });
         }
         let order = |set: &[(Locator, u32)]| set.iter().map(|own| own.0).collect::<Vec<_>>();
-        if forced || order(before) != order(&after) {
-            self.announce(now);
-            self.publish();
+        match tell {
+            Tell::WhenNew if order(before) == order(&after) => return,
+            Tell::WhenNew | Tell::Anyway => self.announce(now),
+            Tell::AtOnce => self.make_body(now),
+        }
+        if moved && !before.is_empty() {
+            self.begin_campaign(Occasion::Moved);
+        }
+        self.publish();
+    }
+
+    /// Tells the data path of the slots that changed.
+    pub(super) fn push_slots(&mut self) {
+        for (index, slot) in self.local.take_slot_changes() {
+            let change = DatapathUpdate::Slot { index, slot };
+            self.outputs.datapath.push_back(change);
         }
     }
 

@@ -29,6 +29,8 @@ pub enum Input {
     },
     /// A user asks to act as if the host had moved.
     Move(MoveOrder),
+    /// This host is going to be moved by its hypervisor.
+    Relocation(Relocation),
     /// A user asks for an echo from a correspondent.
     Ping {
         /// Whom to ask.
@@ -128,6 +130,21 @@ pub struct MoveOrder {
     pub locator: Option<Locator>,
     /// Give these Locators up at once, as in a hard handoff.
     pub drop: Vec<Locator>,
+}
+
+/// A planned move of a host that its hypervisor stops in one place and lets go on in another.
+///
+/// There is none for the arrival: a [`LinkEvent`] with one of the future Locators tells it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Relocation {
+    /// This host will be at these Locators, best first. Correspondents are told of them, and go on
+    /// sending to the present ones.
+    Prepare(Vec<LocalLocator>),
+    /// It is about to be stopped: correspondents are to send to the future Locators.
+    Switch,
+    /// It stays where it is.
+    Cancel,
 }
 
 /// An established correspondent that the data path kept while no daemon ran.

@@ -13,11 +13,13 @@
 //! | `update_send`, `update_receive` | Locator Updates |
 //! | `handoff` | either end is somewhere else |
 //! | `fence` | a copy of this host has its identifier |
+//! | `relocation`, `campaign` | a move is planned, and how many know of one |
 //! | `icmp` | ICMPv6 errors |
 //! | `idle` | sessions that nobody uses, and correspondents that do not answer |
 //! | `ping`, `restore`, `snapshot`, `timers` | what their names say |
 
 mod bucket;
+mod campaign;
 mod challenge;
 mod classic_flows;
 mod config;
@@ -35,6 +37,7 @@ mod outbound;
 mod output;
 mod outputs;
 mod ping;
+mod relocation;
 mod restore;
 mod session_start;
 mod snapshot;
@@ -53,15 +56,18 @@ use rand::{Rng, SeedableRng};
 pub use bucket::{Bucket, Rate};
 pub use config::{Config, Limits, Timers};
 pub use input::{
-    Activity, Input, LinkEvent, LocalLocator, LocatorHealth, MoveOrder, RemoteLocator, Resolved,
-    Restored,
+    Activity, Input, LinkEvent, LocalLocator, LocatorHealth, MoveOrder, Relocation, RemoteLocator,
+    Resolved, Restored,
 };
 pub use output::{
-    ClassicFlow, DatapathUpdate, DnsRequest, Event, OwnLocator, PathEntry, PathLocator, Slot,
-    SlotIndex,
+    ClassicFlow, DatapathUpdate, DnsRequest, Event, Occasion, OwnLocator, PathEntry, PathLocator,
+    Slot, SlotIndex,
 };
-pub use snapshot::{CorrespondentSnapshot, LocatorSnapshot, RemoteLocatorSnapshot, UpdateSnapshot};
+pub use snapshot::{
+    CorrespondentSnapshot, LocatorSnapshot, PlanSnapshot, RemoteLocatorSnapshot, UpdateSnapshot,
+};
 
+use campaign::Campaign;
 use classic_flows::ClassicFlows;
 use deadlines::{Deadlines, Due};
 use outputs::Outputs;
@@ -94,6 +100,9 @@ pub struct Node {
     local: LocalSet,
     /// While the identifier must not be used: the Locators that this host would have.
     fenced: Option<Vec<LocalLocator>>,
+    /// When a planned move that did not happen is forgotten.
+    plan_ends: Option<Instant>,
+    campaign: Option<Campaign>,
     table: Table,
     /// Sessions that others began and that are not proved.
     unproved: TentativeQueue,
@@ -124,6 +133,8 @@ impl Node {
             config,
             local: LocalSet::default(),
             fenced: None,
+            plan_ends: None,
+            campaign: None,
             unproved: TentativeQueue::default(),
             spare: BTreeSet::new(),
             names: BTreeMap::new(),
@@ -148,6 +159,7 @@ impl Node {
             }
             Input::Activity { handle, activity } => self.handle_activity(now, handle, activity),
             Input::Move(order) => self.handle_move(now, order),
+            Input::Relocation(order) => self.handle_relocation(now, order),
             Input::Ping {
                 handle,
                 identifier,

@@ -138,6 +138,22 @@ pub struct OwnLocator {
     pub preference: Preference,
 }
 
+/// What correspondents are told of a move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Occasion {
+    /// Where this host will be.
+    Prepared,
+    /// To send there.
+    Switched,
+    /// That it stays where it is.
+    Cancelled,
+    /// That it stays where it is, because nothing became of what was prepared.
+    Expired,
+    /// That it is somewhere else.
+    Moved,
+}
+
 /// Something that happened, for logs, monitors and tests.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -184,6 +200,17 @@ pub enum Event {
         handle: Handle,
         /// Microseconds from the first try to the acknowledgement.
         after_us: u64,
+    },
+    /// Correspondents are being told of a move. Comes when the first Locator Update is sent, with the
+    /// first acknowledgement and with the last one; a later occasion takes the place of an earlier
+    /// one.
+    Told {
+        /// What of.
+        occasion: Occasion,
+        /// How many are told.
+        correspondents: usize,
+        /// How many of them have acknowledged it.
+        acknowledged: usize,
     },
     /// A correspondent's Locator Update was applied.
     UpdateReceived {

@@ -25,6 +25,17 @@ pub struct LocatorSnapshot {
     pub lifetime_s: Lifetime,
 }
 
+/// A planned move.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlanSnapshot {
+    /// Where this host will be, best first.
+    pub locators: Vec<Locator>,
+    /// Whether correspondents send there already.
+    pub switched: bool,
+    /// For how many seconds this is remembered.
+    pub remaining_s: f64,
+}
+
 /// A correspondent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CorrespondentSnapshot {

@@ -10,6 +10,7 @@ impl Node {
         [
             self.deadlines.next(),
             self.updates.poll_timeout(),
+            self.plan_ends,
             unproved.map(|(touched, _)| touched + self.config.timers.tentative),
             self.classic.poll_timeout(),
             self.pings.poll_timeout(self.config.timers.ping),
@@ -41,6 +42,7 @@ impl Node {
                 }
             }
         }
+        self.handle_plan_timeout(now);
         self.handle_update_timeout(now);
         while let Some((touched, id)) = self.unproved.oldest() {
             if touched + self.config.timers.tentative > now {

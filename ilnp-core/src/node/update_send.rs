@@ -49,6 +49,15 @@ pub(super) struct Updates {
 }
 
 impl Updates {
+    /// The number of the body that the next acknowledgements are to name: the latest one, or the one
+    /// that is about to be made.
+    pub(super) const fn awaited(&self) -> u64 {
+        match self.next_body {
+            Some(_) => self.number + 1,
+            None => self.number,
+        }
+    }
+
     /// The number of the latest body.
     pub(super) const fn number(&self) -> u64 {
         self.number
@@ -87,7 +96,8 @@ impl Node {
         }
     }
 
-    fn make_body(&mut self, now: Instant) {
+    /// Tells every correspondent now, whatever was just done.
+    pub(super) fn make_body(&mut self, now: Instant) {
         self.updates.next_body = None;
         let number = self.updates.number + 1;
         let lifetime = self.config.timers.locator_lifetime;
@@ -303,7 +313,7 @@ impl Node {
             let micros = u32::try_from((now - progress.last_sent).as_micros());
             entry.rtt_us = Some(micros.unwrap_or(u32::MAX));
         }
-        progress.acknowledged = number;
+        let known = core::mem::replace(&mut progress.acknowledged, number);
         progress.tries = 0;
         progress.postponed = false;
         let handle = entry.handle;
@@ -313,6 +323,7 @@ impl Node {
             handle,
             after_us: u64::try_from(after.as_micros()).unwrap_or(u64::MAX),
         });
+        self.count_acknowledgement(known, number);
         Ok(())
     }
 }

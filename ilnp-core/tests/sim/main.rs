@@ -15,6 +15,7 @@ mod names;
 mod one_way_udp;
 mod outage;
 
+mod relocation;
 mod restart;
 mod return_to_locator;
 mod schedules;
