@@ -33,10 +33,10 @@ pub async fn connect(
         reason,
     };
     let connecting = async {
+        let connector = identity.connector()?;
         let wire = socket::connect(address)
             .await
             .map_err(|error| unreachable(error.to_string()))?;
-        let connector = identity.connector()?;
         let (mut stream, chain) = connector.dial(wire, site).await.map_err(refused)?;
         let own = Hello::of(identity.site()).to_octets();
         // When it fails the answer says why.

@@ -97,7 +97,7 @@ async fn several_connections_of_a_stream_are_relayed_from_socket_to_socket() {
     soon(async {
         let world = World::new(&["a", "b"]);
         let (ours, theirs, _listener) = world.pair().await;
-        let path = |name: &str| -> PathBuf { world.directory.path().join(name) };
+        let path = |name: &str| -> PathBuf { world.path(name) };
         let (at_source, at_target) = (path("source"), path("target"));
         let listener = UnixListener::bind(&at_source).unwrap();
         let hypervisor = UnixListener::bind(&at_target).unwrap();
@@ -196,7 +196,7 @@ async fn a_failure_of_one_side_reaches_the_other_and_is_no_end() {
         let receiving = theirs.accept().await.unwrap();
         let (_source, end) = UnixStream::pair().unwrap();
         let at_source = tokio::spawn(async move { Relay::default().join(end, sending).await });
-        let nowhere = world.directory.path().join("nowhere");
+        let nowhere = world.path("nowhere");
         let missing = Relay::default()
             .connect(&nowhere, receiving)
             .await

@@ -2,5 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod copies;
+mod cut;
+mod stranger;
+mod tap;
 mod trust;
 mod world;

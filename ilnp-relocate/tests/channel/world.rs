@@ -1,6 +1,7 @@
 //! Sites with certificates, connected on the loopback.
 
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ilnp_relocate::channel::{self, ChannelError, Connection, Listener, Opening, RelocationId};
@@ -10,8 +11,9 @@ use ilnp_relocate::site::Site;
 use ilnp_relocate::tls::{Files, Identity};
 use tempfile::TempDir;
 
+/// An authority and its sites.
 pub(crate) struct World {
-    pub(crate) directory: TempDir,
+    directory: TempDir,
 }
 
 pub(crate) fn site(name: &str) -> Site {
@@ -38,36 +40,52 @@ impl World {
         Self { directory }
     }
 
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.directory.path().join(file)
+    }
+
+    pub(crate) fn authority(&self) -> Authority {
+        Authority::open(self.directory.path()).unwrap()
+    }
+
     pub(crate) fn identity(&self, name: &str) -> Identity {
         Identity::load(site(name), files(self.directory.path(), name)).unwrap()
     }
 
-    pub(crate) fn listener(&self, name: &str, peers: &[&str]) -> Listener {
-        let peers = peers.iter().map(|peer| site(peer));
-        Listener::bind(&["[::1]:0".parse().unwrap()], &self.identity(name), peers).unwrap()
-    }
-
     /// A connection from `a` to `b`, and both ends of it.
     pub(crate) async fn pair(&self) -> (Connection, Connection, Listener) {
-        let listener = self.listener("b", &["a"]);
-        let (identity, to) = (self.identity("a"), site("b"));
-        let dialling = channel::connect(listener.addresses()[0], &to, &identity);
-        let (ours, theirs) = tokio::join!(dialling, listener.accept());
+        let listener = listen(&self.identity("b"), &["a"]);
+        let (ours, theirs) = meet(&listener, &self.identity("a"), "b").await;
         (ours.unwrap(), theirs.unwrap(), listener)
     }
 }
 
-/// Dials `b` as `a`, and says what both see.
-pub(crate) async fn meet(
+/// Listens on the loopback.
+pub(crate) fn listen(identity: &Identity, peers: &[&str]) -> Listener {
+    let peers = peers.iter().map(|peer| site(peer));
+    Listener::bind(&["[::1]:0".parse().unwrap()], identity, peers).unwrap()
+}
+
+/// Both ends of one attempt to connect.
+pub(crate) type Meeting = (
+    Result<Connection, ChannelError>,
+    Result<Connection, ChannelError>,
+);
+
+/// Dials the listener, which should be `to`, and says what both see.
+pub(crate) async fn meet(listener: &Listener, identity: &Identity, to: &str) -> Meeting {
+    meet_through(listener.addresses()[0], listener, identity, to).await
+}
+
+/// The same, through something in the middle.
+pub(crate) async fn meet_through(
+    address: SocketAddr,
     listener: &Listener,
     identity: &Identity,
     to: &str,
-) -> (
-    Result<Connection, ChannelError>,
-    Result<Connection, ChannelError>,
-) {
+) -> Meeting {
     let to = site(to);
-    let dialling = channel::connect(listener.addresses()[0], &to, identity);
+    let dialling = channel::connect(address, &to, identity);
     soon(async { tokio::join!(dialling, listener.accept()) }).await
 }
 
@@ -80,6 +98,7 @@ pub(crate) fn opening(stream: Stream) -> Opening {
 
 /// What a test waits for comes soon or not at all.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
-    let waited = tokio::time::timeout(Duration::from_secs(30), future).await;
-    waited.unwrap_or_else(|_| panic!("nothing within 30 s"))
+    tokio::time::timeout(Duration::from_secs(60), future)
+        .await
+        .unwrap()
 }
