@@ -22,6 +22,7 @@
 //! router = "fe80::1"          # what hosts know it by; the default, at every site the same
 //! ra-interval = "200s"        # the default; solicitations are answered at once
 //! source-filter = true        # BCP 38, the default
+//! hypervisors = 1             # the default, where there are virtual machines
 //! [site.link]                 # to the core; a perfect one unless something is said
 //! rate = "50mbit"
 //! delay = "12.5ms"            # one way
@@ -42,6 +43,14 @@
 //! nid = "0216:6fff:fe22:ee66"
 //! ilnp = true                 # the default; false: no daemon in any run
 //! static = true               # its address is configured by hand
+//!
+//! [[host]]
+//! name = "guest"
+//! site = "a"
+//! nid = "021a:afff:fe26:ee6a"
+//! [host.vm]                   # a virtual machine, not a namespace
+//! memory = "192MiB"           # the default
+//! accelerator = "tcg"         # the default; or "kvm", where guests come up under it
 //!
 //! [[name-server]]             # these run when the protocol is ILNP
 //! name = "ns1"
@@ -100,8 +109,10 @@
 //! |---|---|
 //! | [`scenario`] | what a scenario says, and what is wrong with it |
 //! | [`topology`] | the network: namespaces, veth pairs, routers, hosts |
+//! | [`machine`] | hosts that are virtual machines |
 //! | [`link`] | imperfect links, by the kernel or by a forwarder of the lab's own |
 //! | [`daemon`] | the daemons on the hosts |
+//! | [`guest`] | what a virtual machine boots |
 //! | [`name_server`] | name servers, their zones and keys |
 //! | [`lab`] | all of these at work, and the moves |
 //! | [`workload`] | sessions of real programs, and numbered probes |
@@ -113,9 +124,11 @@ pub mod clock;
 pub mod daemon;
 pub mod demo;
 pub mod error;
+pub mod guest;
 pub mod interrupt;
 pub mod lab;
 pub mod link;
+pub mod machine;
 pub mod measure;
 pub mod name_server;
 pub mod process;

@@ -25,6 +25,14 @@ const NAMES: Needed = &[
     ("kdig", "knot-dnsutils"),
 ];
 
+/// Virtual machines.
+const MACHINES: Needed = &[
+    ("qemu-system-x86_64", "qemu-system-x86"),
+    ("busybox", "busybox-static"),
+    ("strip", "binutils"),
+    ("apt-get", "apt"),
+];
+
 /// Where the programs of this workspace are.
 #[derive(Clone, Debug)]
 pub(crate) struct Programs {
@@ -80,6 +88,9 @@ pub(crate) fn find_programs(
         return Err(LabError::NotRoot);
     }
     require_all(NETWORK)?;
+    if scenario.hosts.iter().any(|host| host.vm.is_some()) {
+        require_all(MACHINES)?;
+    }
     if protocol == Protocol::Ilnp && !scenario.name_servers.is_empty() {
         require_all(NAMES)?;
     }

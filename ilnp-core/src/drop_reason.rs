@@ -90,6 +90,8 @@ drop_reasons! {
     QueueFull = 26, "queue-full";
     /// A packet from or to an identifier that this host must not use, because a copy of it does.
     Fenced = 27, "fenced";
+    /// A packet for the daemon, when as many waited for it as may.
+    SlowPathFull = 28, "slow-path-full";
 }
 
 impl DropReason {

@@ -15,6 +15,7 @@
 #include "lib/ipv6.h"
 #include "lib/maps.h"
 #include "lib/nonce.h"
+#include "lib/queue.h"
 #include "lib/upper.h"
 
 #ifndef AF_INET6
@@ -110,8 +111,7 @@ int ilnp_out(struct __sk_buff *skb)
 		return send_translated(skb, lead, own, peer, slot, destination, HEADER_SHORT);
 	return send_translated(skb, lead, own, peer, slot, destination, HEADER_LONG);
 daemon:
-	count(COUNT_TO_DAEMON);
-	return PASS;
+	return enqueue(QUEUE_DATA) ? PASS : TC_ACT_SHOT;
 }
 
 static __always_inline int has_locator(const struct origin *origin, __u64 locator)
@@ -168,20 +168,20 @@ static __always_inline int receive_options(struct __sk_buff *skb, const struct c
 
 	data = linear(skb, offset + HEADER_SHORT);
 	if (!data)
-		return to_daemon(config);
+		return to_daemon(config, header.next_header);
 	__builtin_memcpy(&header, (struct nonce_header *)(data + offset), HEADER_SHORT);
 	length = lone_nonce(&header);
 	if (length == HEADER_LONG) {
 		data = linear(skb, offset + HEADER_LONG);
 		if (!data)
-			return to_daemon(config);
+			return to_daemon(config, header.next_header);
 		header = *(struct nonce_header *)(data + offset);
 	} else if (!length) {
-		return to_daemon(config);
+		return to_daemon(config, header.next_header);
 	}
 	/* What a link put behind the packet, the kernel cuts off. */
 	if (bpf_ntohs(ip->lead.payload_length) + offset > skb->len)
-		return to_daemon(config);
+		return to_daemon(config, header.next_header);
 
 	key.nonce.octets[0] = header.nonce[0];
 	key.nonce.octets[1] = header.nonce[1];
@@ -190,10 +190,10 @@ static __always_inline int receive_options(struct __sk_buff *skb, const struct c
 	origin = bpf_map_lookup_elem(&ilnp_nonces, &key);
 	if (!origin || !has_locator(origin, ip->source.locator) ||
 	    !is_own_locator(ip->destination.locator))
-		return to_daemon(config);
+		return to_daemon(config, header.next_header);
 	checksum = classify_upper(skb, offset + length, header.next_header);
 	if (checksum == UPPER_SLOW)
-		return to_daemon(config);
+		return to_daemon(config, header.next_header);
 	/* What an ICMPv6 checksum takes out, the addresses put in: the sum of the whole stays. */
 	locators = halves(~ip->source.locator) + halves(~ip->destination.locator);
 	if (checksum != UPPER_PLAIN && adjust_icmpv6(skb, checksum, locators))
@@ -239,19 +239,19 @@ int ilnp_in(struct __sk_buff *skb)
 		return to_own_nid ? receive_options(skb, own, &ip) : PASS;
 	case NEXT_HOP_BY_HOP:
 	case NEXT_ROUTING:
-		return to_own_nid ? to_daemon(own) : PASS;
+		return to_own_nid ? to_daemon(own, ip.lead.next_header) : PASS;
 	case NEXT_FRAGMENT:
 		if (to_own_nid && !bpf_skb_load_bytes(skb, offset, &fragment, sizeof(fragment)) &&
 		    fragment.next_header == NEXT_DESTINATION_OPTIONS)
-			return to_daemon(own);
+			return to_daemon(own, NEXT_FRAGMENT);
 		return PASS;
 	case NEXT_ICMPV6:
 		if (icmpv6_concerns_ilnp(skb, own, offset, to_own_nid))
-			return to_daemon(own);
+			return to_daemon(own, NEXT_ICMPV6);
 		break;
 	}
 	if (own->flags & CONFIG_CLASSIC_FLOWS && is_classic_flow(skb, &ip, offset, 0))
-		return to_daemon(own);
+		return to_daemon(own, ip.lead.next_header);
 	return PASS;
 }
 

@@ -5,7 +5,7 @@
 //! | `client` | the way to a daemon's control socket (feature `http`) |
 //! | `control_socket` | the Unix socket that a daemon serves its API on (feature `http`) |
 //! | [`durable`] | files that a crash does not tear |
-//! | [`explain`](mod@explain) | errors as one line for people |
+//! | `explain` | errors as one line for people (feature `http`) |
 //! | `guard` | who may ask for what (feature `http`) |
 //! | [`mistake`] | what is wrong with a file that people write, and where |
 //! | `output` | standard output: text or JSON (feature `http`) |
@@ -17,6 +17,7 @@ pub mod client;
 #[cfg(feature = "http")]
 pub mod control_socket;
 pub mod durable;
+#[cfg(feature = "http")]
 pub mod explain;
 #[cfg(feature = "http")]
 pub mod guard;

@@ -285,6 +285,7 @@ pub fn site(name: &str) -> Site {
         router: Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1),
         ra_interval: Duration::from_secs(600),
         source_filter: true,
+        hypervisors: 1,
         link: LinkSettings::default(),
     }
 }

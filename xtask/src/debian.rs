@@ -20,8 +20,10 @@ const fn need(package: &'static str, proof: &'static str) -> Need {
 
 /// For the lab: hosts, routers and the programs whose sessions go on.
 pub(crate) const LAB: &[Need] = &[
+    need("binutils", "strip"),
     need("bind9", "named"),
     need("bind9-dnsutils", "dig"),
+    need("busybox-static", "/usr/share/doc/busybox-static"),
     need("curl", "curl"),
     need("ethtool", "ethtool"),
     need("iperf3", "iperf3"),
@@ -32,12 +34,13 @@ pub(crate) const LAB: &[Need] = &[
     need("nginx-light", "nginx"),
     need("openssh-client", "ssh"),
     need("openssh-server", "sshd"),
+    need("qemu-system-x86", "qemu-system-x86_64"),
     need("radvd", "radvd"),
     need("tcpdump", "tcpdump"),
 ];
 
 /// For the tests: what judges our packets, and is not ours.
-pub(crate) const JUDGE: &[Need] = &[need("tshark", "tshark")];
+pub(crate) const JUDGE: &[Need] = &[need("cpio", "cpio"), need("tshark", "tshark")];
 
 /// For names: the servers and tools that ours are tried against.
 pub(crate) const NAMES: &[Need] = &[
@@ -58,7 +61,6 @@ pub(crate) const NAMES: &[Need] = &[
 
 /// For the tests: the resolvers of programs, and what systemd-resolved runs on (see `unpacked.rs`).
 pub(crate) const RESOLVERS: &[Need] = &[
-    need("busybox-static", "busybox"),
     need("dbus-daemon", "dbus-daemon"),
     need("dbus-system-bus-common", "/usr/share/dbus-1/system.conf"),
     need("libsystemd-shared", "/usr/share/doc/libsystemd-shared"),

@@ -1,6 +1,6 @@
 //! The daemon of a host: its configuration, its start and its end.
 
-mod configuration;
+pub(crate) mod configuration;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +14,7 @@ use crate::error::{Doing, LabError};
 use crate::name_server::Keys;
 use crate::process::{self, Process};
 use crate::programs::Programs;
-use crate::topology::{Host, Topology};
+use crate::topology::{Host, Party, Topology};
 
 const READY: Duration = Duration::from_secs(12);
 const POLL: Duration = Duration::from_millis(20);
@@ -53,7 +53,7 @@ impl Daemon {
         )
         .doing(|| format!("mount a BPF file system on {}", pins.display()))?;
         let configuration = out.join(format!("{}-hostd.toml", host.name()));
-        let text = configuration::of(topology, host, keys, &directory)?;
+        let text = configuration::of(topology, Party::Host(host), keys, Some(&directory))?;
         std::fs::write(&configuration, text)
             .doing(|| format!("write {}", configuration.display()))?;
         Ok(Self {

@@ -1,5 +1,6 @@
 //! A running lab: the network of a scenario, its daemons and captures, and the moves of its hosts.
 
+mod machines;
 mod names;
 
 use std::net::Ipv6Addr;
@@ -150,7 +151,7 @@ impl Lab {
     /// # Errors
     /// [`LabError::Misuse`] when a name is unknown.
     pub fn address(&self, from: &str, to: &str) -> Result<Ipv6Addr, LabError> {
-        let (from, to) = (self.host(from)?, self.host(to)?);
+        let (from, to) = (self.topology.party(from)?, self.topology.party(to)?);
         if from.speaks_ilnp() && to.speaks_ilnp() {
             return Ok(to.handle());
         }
@@ -160,14 +161,15 @@ impl Lab {
     }
 
     /// Starts the daemon of every host that speaks ILNP in this run, and waits until each is ready
-    /// and has a Locator.
+    /// and has a Locator. Virtual machines are switched on first.
     ///
     /// # Errors
     /// [`LabError::Failed`] with the end of
     /// its log when a daemon ends, [`LabError::TimedOut`] when one does not become ready.
     pub fn start_daemons(&mut self) -> Result<(), LabError> {
+        self.start_machines()?;
         let Some(programs) = &self.programs else {
-            return Ok(());
+            return self.wait_for_machines();
         };
         for host in self.topology.hosts.iter().filter(|h| h.speaks_ilnp()) {
             let out = &self.options.out;
@@ -180,7 +182,7 @@ impl Lab {
             let host = self.topology.host(daemon.host())?;
             daemon.wait_until_ready(host)?;
         }
-        Ok(())
+        self.wait_for_machines()
     }
 
     /// Writes what every daemon knows into the folder of results.
@@ -189,7 +191,7 @@ impl Lab {
             let host = self.topology.host(daemon.host())?;
             daemon.write_down(host, self.out())?;
         }
-        Ok(())
+        self.write_down_machines()
     }
 
     /// The daemon of a host, with the host that it runs on.

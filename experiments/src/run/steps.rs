@@ -138,7 +138,7 @@ impl Running {
             workload: workload.clone(),
             begun,
             established,
-            expected: locators_at(lab, lab.host(&workload.to)?.site())?,
+            expected: locators_at(lab, lab.topology().party(&workload.to)?.site())?,
             session,
         })
     }

@@ -15,6 +15,7 @@ use crate::measure::frames;
 use crate::measure::lines::Line;
 use crate::measure::updates::{self, Update};
 use crate::scenario::{Move, Protocol, Scenario};
+use crate::topology::guest_port;
 
 /// What watches hosts while the sessions run.
 pub(super) struct Watch {
@@ -53,6 +54,14 @@ impl Watch {
                 watch.monitors.push(monitor);
             }
         }
+        for machine in lab.topology().machines.iter().filter(|_| scenario.captures) {
+            for hypervisor in lab.topology().hypervisors() {
+                let name = machine.name();
+                let file = lab.out().join(format!("{name}-{}.pcap", hypervisor.name()));
+                let capture = Capture::to_file(hypervisor.namespace(), &guest_port(name), file)?;
+                watch.captures.push((name.to_owned(), capture));
+            }
+        }
         Ok(watch)
     }
 
@@ -66,7 +75,7 @@ impl Watch {
         for (name, capture) in self.captures {
             let file = capture.finish();
             if lab.protocol() == Protocol::Ilnp && lines.contains_key(&name) {
-                let nid = lab.host(&name)?.settings().nid;
+                let nid = lab.topology().party(&name)?.settings().nid;
                 let found = updates::read(&file, lab.clock())?;
                 updates.extend(found.into_iter().filter(|update| update.sender() == nid));
             }
@@ -98,7 +107,7 @@ impl Seen {
         } = ended;
         let mut first = None;
         if workload.by_name {
-            let nid = lab.host(&workload.to)?.settings().nid;
+            let nid = lab.topology().party(&workload.to)?.settings().nid;
             let files = self
                 .captures
                 .iter()
@@ -146,7 +155,7 @@ impl Seen {
         end: Duration,
         names: &[Published],
     ) -> Result<Moved, LabError> {
-        let (host, site) = (lab.host(&step.host)?, lab.site(&step.to)?);
+        let (host, site) = (lab.topology().party(&step.host)?, lab.site(&step.to)?);
         let seen = self.lines.get(&step.host).map_or(&[][..], Vec::as_slice);
         let begin = times.begin();
         let first = |acknowledgement| {

@@ -221,6 +221,21 @@ speed = "1.5MB"
                 "f.toml:24:8: two hosts are called \"mobile\"",
             ),
             ("at = \"4s\"", "at = \"40s\"", "f.toml:30:6: "),
+            (
+                "0216:6fff:fe22:ee66\"",
+                "0216:6fff:fe22:ee66\"\nvm = { memory = \"64MiB\" }",
+                "f.toml:27:17: a virtual machine has 160 MiB",
+            ),
+            (
+                "0214:4fff:fe20:ee64\"",
+                "0214:4fff:fe20:ee64\"\nvm = {}",
+                "f.toml:36:8: \"mobile\" is a virtual machine, and those answer",
+            ),
+            (
+                "name = \"b\"",
+                "name = \"b\"\nhypervisors = 9",
+                "f.toml:16:15: a site has 1 to 4 hypervisors",
+            ),
             ("nid = \"0216", "nid = \"0116", "f.toml:26:7: "),
             ("name = \"a\"", "name = \"a b\"", "f.toml:7:8: "),
             ("2001:db8:b::/64", "2001:db8:a::/64", "f.toml:16:12: "),

@@ -8,12 +8,14 @@ use ilnp_core::id::{Locator, Nid};
 use serde::{Deserialize, Serialize};
 
 mod load;
+mod machine;
 mod names;
 mod units;
 mod validate;
 mod workload;
 
 pub use load::{LoadError, load, parse};
+pub use machine::{Accelerator, Vm};
 pub use names::{Dns, NameServer, Resolver, Software};
 pub use validate::Invalid;
 pub use workload::{Direction, Program, Workload};
@@ -120,6 +122,10 @@ pub struct Site {
     /// Whether the router drops what hosts send from foreign sources (BCP 38).
     #[serde(default = "yes")]
     pub source_filter: bool,
+    /// How many hypervisors it has, when hosts are virtual machines. A virtual machine that moves
+    /// to the site that it is at goes to the next one.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub hypervisors: u8,
     /// The link between the site and the core.
     #[serde(default)]
     pub link: LinkSettings,
@@ -169,6 +175,9 @@ pub struct Host {
     /// Whether its address and route are configured by hand and advertisements are ignored.
     #[serde(default, rename = "static")]
     pub is_static: bool,
+    /// That it is a virtual machine; a network namespace otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vm: Option<Vm>,
     /// Where it publishes its Locators.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns: Option<Dns>,
@@ -186,6 +195,7 @@ impl Host {
             nid,
             ilnp: true,
             is_static: false,
+            vm: None,
             dns: None,
             resolver: None,
         }
@@ -215,15 +225,25 @@ pub struct Move {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MoveKind {
-    /// The cable is pulled out of one site and put into the other: the old prefix dies at once.
+    /// The cable is pulled out of one site and put into the other: the old prefix dies at once. A
+    /// virtual machine learns of its move when it runs again.
     #[default]
     Hard,
-    /// A second interface is attached to the new site before the first is cut.
+    /// A second interface is attached to the new site before the first is cut. A virtual machine is
+    /// told before, and tells its correspondents.
     Soft,
 }
 
 fn yes() -> bool {
     true
+}
+
+fn one() -> u8 {
+    1
+}
+
+fn is_one(count: &u8) -> bool {
+    *count == 1
 }
 
 fn default_router() -> std::net::Ipv6Addr {

@@ -131,8 +131,14 @@ pub(super) mod rate {
 pub(super) mod size {
     use super::*;
 
-    const EXPECTED: &str = "a size with its unit, as \"40MB\" (kB, MB or GB)";
-    const UNITS: [(&str, f64); 3] = [("kB", 1e3), ("MB", 1e6), ("GB", 1e9)];
+    const EXPECTED: &str = "a size with its unit, as \"40MB\" (kB, MB, GB, MiB or GiB)";
+    const UNITS: [(&str, f64); 5] = [
+        ("kB", 1e3),
+        ("MB", 1e6),
+        ("GB", 1e9),
+        ("MiB", 1_048_576.0),
+        ("GiB", 1_073_741_824.0),
+    ];
 
     pub(in crate::scenario) fn deserialize<'de, D, T>(deserializer: D) -> Result<T, D::Error>
     where

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::{Host, LinkSettings, Move, Program, Scenario, Site, Workload};
+use super::{Host, LinkSettings, Move, Program, Scenario, Site, Vm, Workload};
 
 /// Whether a shorter one survives nobody can tell.
 const SHORTEST_SESSION: Duration = Duration::from_secs(2);
@@ -15,6 +16,9 @@ const LARGEST_FILE: u64 = 4_000_000_000;
 const LONGEST_NAME: usize = 10;
 /// Each host and site costs a namespace or two.
 const MOST_NODES: usize = 100;
+/// A guest of less has no room for its programs.
+const MEMORY: RangeInclusive<u64> = 160 << 20..=16 << 30;
+const MOST_HYPERVISORS: u8 = 4;
 /// radvd refuses shorter intervals (RFC 6275 §7.5) and longer ones (RFC 4861 §6.2.1).
 const RA_INTERVALS: (Duration, Duration) = (Duration::from_millis(70), Duration::from_secs(1800));
 
@@ -105,6 +109,10 @@ impl Scenario {
                 (RA_INTERVALS.0..=RA_INTERVALS.1).contains(&site.ra_interval),
                 "routers advertise every 70 ms to 1800 s",
             )?;
+            at.key("hypervisors").check(
+                (1..=MOST_HYPERVISORS).contains(&site.hypervisors),
+                "a site has 1 to 4 hypervisors",
+            )?;
             validate_link(&site.link, &at.key("link"))?;
         }
         Ok(())
@@ -133,6 +141,9 @@ impl Scenario {
                 nids.insert(host.nid),
                 format_args!("two hosts have the identifier {}", host.nid),
             )?;
+            if let Some(vm) = host.vm {
+                validate_machine(host, vm, &at)?;
+            }
         }
         Ok(())
     }
@@ -173,8 +184,23 @@ impl Scenario {
     }
 
     fn validate_workload(&self, workload: &Workload, at: &Path) -> Result<(), Invalid> {
-        self.check_host(&at.key("from"), &workload.from)?;
-        self.check_host(&at.key("to"), &workload.to)?;
+        let from = self.check_host(&at.key("from"), &workload.from)?;
+        let to = self.check_host(&at.key("to"), &workload.to)?;
+        at.key("from").check(
+            from.vm.is_none(),
+            format_args!(
+                "\"{}\" is a virtual machine, and those answer sessions",
+                from.name
+            ),
+        )?;
+        let has_end_in_guest = matches!(
+            workload.program,
+            Program::Ssh | Program::Curl | Program::Ping
+        );
+        at.key("program").check(
+            to.vm.is_none() || has_end_in_guest,
+            "a virtual machine answers ssh, curl and ping",
+        )?;
         at.key("to")
             .check(workload.from != workload.to, "a session needs two hosts")?;
         at.key("at").check(
@@ -239,6 +265,18 @@ impl Move {
             super::MoveKind::Soft => self.at + self.overlap,
         }
     }
+}
+
+/// QEMU and the kernel of guests set the bounds.
+fn validate_machine(host: &Host, vm: Vm, at: &Path) -> Result<(), Invalid> {
+    at.key("vm").key("memory").check(
+        MEMORY.contains(&vm.memory) && vm.memory.is_multiple_of(1 << 20),
+        "a virtual machine has 160 MiB to 16 GiB of memory, in whole MiB",
+    )?;
+    at.key("static").check(
+        !host.is_static && host.resolver.is_none(),
+        "a virtual machine is not static, and its programs ask no resolver",
+    )
 }
 
 fn validate_link(link: &LinkSettings, at: &Path) -> Result<(), Invalid> {

@@ -7,13 +7,15 @@
 //!
 //! The switch is a bridge in a namespace of its own: a router that held the bridge would notice
 //! every host that comes and advertise at once, which no real router does. The link namespace is
-//! there when the link is imperfect. Plugging a host in is moving the far end of its veth into a
+//! there when the link is imperfect. Virtual machines are behind a hypervisor at the switch. Plugging a host in is moving the far end of its veth into a
 //! switch; the host sees its carrier go and come.
 
 mod core_router;
 mod host;
+mod hypervisor;
 mod leftovers;
 mod namespace;
+mod party;
 mod site;
 
 use std::path::{Path, PathBuf};
@@ -23,13 +25,18 @@ use ilnp_core::id::Nid;
 
 use crate::error::{Doing, LabError};
 use crate::link::Impairment;
+use crate::machine::Machine;
 use crate::process::Process;
 use crate::scenario::{self, Protocol, Scenario};
 
 pub use host::Host;
+pub use hypervisor::Hypervisor;
 pub use leftovers::remove_leftovers;
 pub use namespace::Namespace;
+pub use party::Party;
 pub use site::Site;
+
+pub(crate) use hypervisor::guest_port;
 
 /// Where short-lived files of runs are: sockets, keys and mounts.
 const RUN: &str = "/run/ilnp-lab";
@@ -87,6 +94,10 @@ pub struct Topology {
     links: Vec<Impairment>,
     /// The hosts, in the order of the scenario.
     pub hosts: Vec<Host>,
+    /// The hosts that are virtual machines, in the order of the scenario.
+    pub machines: Vec<Machine>,
+    /// What virtual machines run on, when there are some.
+    hypervisors: Vec<Hypervisor>,
     /// The machines of the name servers, in the order of the scenario.
     pub(crate) name_servers: Vec<Host>,
     /// The sites, in the order of the scenario.
@@ -111,6 +122,8 @@ impl Topology {
             routers: vec![],
             links: vec![],
             hosts: vec![],
+            machines: vec![],
+            hypervisors: vec![],
             name_servers: vec![],
             sites: vec![],
             core,
@@ -126,7 +139,7 @@ impl Topology {
                 .push(site.start_advertising(topology.run.directory(), logs)?);
             topology.sites.push(site);
         }
-        for settings in &scenario.hosts {
+        for settings in scenario.hosts.iter().filter(|host| host.vm.is_none()) {
             let mut host = Host::create(&topology.run, settings, protocol)?;
             let site = topology.site(&settings.site)?;
             host.plug(0, site)?;
@@ -136,10 +149,34 @@ impl Topology {
             }
             topology.hosts.push(host);
         }
+        topology.add_machines(scenario, protocol)?;
         if protocol == Protocol::Ilnp {
             topology.add_name_servers(scenario)?;
         }
         Ok(topology)
+    }
+
+    /// Every hypervisor has a place for every virtual machine.
+    fn add_machines(&mut self, scenario: &Scenario, protocol: Protocol) -> Result<(), LabError> {
+        let mut guests = scenario.hosts.iter().filter(|host| host.vm.is_some());
+        if guests.clone().next().is_none() {
+            return Ok(());
+        }
+        for site in &self.sites {
+            for number in 0..site.settings().hypervisors {
+                let hypervisor = Hypervisor::create(&self.run, site, number)?;
+                guests
+                    .clone()
+                    .try_for_each(|guest| hypervisor.add_guest(guest))?;
+                self.hypervisors.push(hypervisor);
+            }
+        }
+        guests.try_for_each(|guest| {
+            let directory = self.run.directory().join(&guest.name);
+            self.machines
+                .push(Machine::new(guest, protocol, directory)?);
+            Ok(())
+        })
     }
 
     /// Name servers are hosts that never move and know nothing of ILNP.
@@ -165,6 +202,45 @@ impl Topology {
     pub fn host(&self, name: &str) -> Result<&Host, LabError> {
         let host = self.hosts.iter().find(|host| host.name() == name);
         host.ok_or_else(|| LabError::Misuse(format!("no host is called {name:?}")))
+    }
+
+    /// The virtual machine with this name.
+    ///
+    /// # Errors
+    /// [`LabError::Misuse`] when there is none.
+    pub fn machine(&self, name: &str) -> Result<&Machine, LabError> {
+        let machine = self.machines.iter().find(|machine| machine.name() == name);
+        machine.ok_or_else(|| LabError::Misuse(format!("no virtual machine is called {name:?}")))
+    }
+
+    /// The host with this name, whatever it is.
+    ///
+    /// # Errors
+    /// [`LabError::Misuse`] when there is none.
+    pub fn party(&self, name: &str) -> Result<Party<'_>, LabError> {
+        let mut parties = self.parties();
+        let party = parties.find(|party| party.name() == name);
+        party.ok_or_else(|| LabError::Misuse(format!("no host is called {name:?}")))
+    }
+
+    /// The hosts, whatever they are.
+    pub fn parties(&self) -> impl Iterator<Item = Party<'_>> {
+        let hosts = self.hosts.iter().map(Party::Host);
+        hosts.chain(self.machines.iter().map(Party::Machine))
+    }
+
+    /// What virtual machines run on: the hypervisors of every site, when there are such machines.
+    pub fn hypervisors(&self) -> &[Hypervisor] {
+        &self.hypervisors
+    }
+
+    /// The hypervisor with this name.
+    ///
+    /// # Errors
+    /// [`LabError::Misuse`] when there is none.
+    pub fn hypervisor(&self, name: &str) -> Result<&Hypervisor, LabError> {
+        let hypervisor = self.hypervisors.iter().find(|one| one.name() == name);
+        hypervisor.ok_or_else(|| LabError::Misuse(format!("no hypervisor is called {name:?}")))
     }
 
     /// The machine of the name server with this name.
@@ -198,6 +274,11 @@ impl Topology {
     /// The folder for short-lived files of this run.
     pub fn run_directory(&self) -> &Path {
         self.run.directory()
+    }
+
+    /// The virtual machines, and the hypervisors that they may run on.
+    pub(crate) fn machines_and_hypervisors(&mut self) -> (&mut [Machine], &[Hypervisor]) {
+        (&mut self.machines, &self.hypervisors)
     }
 
     pub(crate) fn host_and_site(

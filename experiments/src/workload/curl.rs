@@ -16,9 +16,15 @@ use super::{Observed, Place, Session};
 use crate::error::{Doing, LabError};
 use crate::measure::flow::{Arrival, Flow, Unit};
 use crate::process::{self, Process, status_text};
+use crate::topology::{Host, Party};
 
 /// How often the size of the copy is looked at.
 const SAMPLE: Duration = Duration::from_millis(5);
+
+/// The program that answers.
+pub(super) const SERVER: &str = "/usr/sbin/nginx";
+/// What is downloaded.
+pub(super) const FILE: &str = "file";
 
 /// How many octets nginx sends at once.
 const PIECE: u32 = 16_384;
@@ -27,7 +33,8 @@ const PIECE: u32 = 16_384;
 pub(super) struct Curl {
     sampler: Pacer,
     client: Process,
-    server: Process,
+    /// In a guest it starts and ends with the guest.
+    server: Option<Process>,
     arrivals: Arc<Mutex<Vec<Arrival>>>,
     original: PathBuf,
     copy: PathBuf,
@@ -38,13 +45,19 @@ pub(super) struct Curl {
 
 impl Curl {
     pub(super) fn start(place: &Place<'_>, size: u64, speed: u64) -> Result<Self, LabError> {
-        let (original, copy) = (place.directory.join("file"), place.directory.join("copy"));
-        make_file(&original, size, place.seed).doing(|| format!("write {}", original.display()))?;
-        let server = start_server(place, speed)?;
+        let (original, copy) = (place.directory.join(FILE), place.directory.join("copy"));
+        let server = match place.to {
+            Party::Host(host) => {
+                make_file(&original, size, place.seed)
+                    .doing(|| format!("write {}", original.display()))?;
+                Some(start_server(place, host, speed)?)
+            }
+            Party::Machine(_) => None,
+        };
         let mut command = place.from.command("curl");
         command.args(["--silent", "--show-error", "--no-buffer", "--output"]);
         command.arg(&copy);
-        command.arg(format!("http://{}:{}/file", place.url_host(), place.port));
+        command.arg(format!("http://{}:{}/{FILE}", place.url_host(), place.port));
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let client = Process::start("curl", &mut command, &place.log)?;
         let arrivals = Arc::new(Mutex::new(vec![]));
@@ -77,7 +90,7 @@ impl Session for Curl {
         self.sampler.stop();
         let status = self.client.ended();
         self.client.stop();
-        self.server.stop();
+        self.server = None;
         let failed = status.filter(|status| !status.success());
         let failure = failed.map(|status| format!("curl ended with {}", status_text(status)));
         let arrivals = self.arrivals.lock();
@@ -102,7 +115,7 @@ impl Session for Curl {
 }
 
 /// Writes a file of random octets.
-fn make_file(file: &Path, size: u64, seed: u64) -> std::io::Result<()> {
+pub(super) fn make_file(file: &Path, size: u64, seed: u64) -> std::io::Result<()> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut writer = BufWriter::new(File::create(file)?);
     let mut block = [0u8; 8192];
@@ -146,13 +159,11 @@ fn is_same_so_far(original: &Path, copy: &Path, size: u64) -> Result<bool, LabEr
     Ok(same && copied <= size)
 }
 
-/// Starts nginx, which sends at the given speed in small pieces, so that no large buffer hides
-/// that a session is dead.
-fn start_server(place: &Place<'_>, speed: u64) -> Result<Process, LabError> {
-    let file = place.directory.join("nginx.conf");
-    let (directory, port) = (place.directory.display(), place.port);
-    let text = format!(
-        "daemon off;\nuser root;\nworker_processes 1;\npid {directory}/nginx.pid;\n\
+/// The configuration of an nginx that sends what is in a folder, at the given speed in small pieces,
+/// so that no large buffer hides that a session is dead.
+pub(super) fn server_configuration(port: u16, speed: u64, directory: &str) -> String {
+    format!(
+        "daemon off;\nuser root root;\nworker_processes 1;\npid {directory}/nginx.pid;\n\
          error_log stderr warn;\nevents {{ }}\n\
          http {{\n\taccess_log off;\n\tsendfile on;\n\
          \tclient_body_temp_path {directory}/body;\n\tproxy_temp_path {directory}/proxy;\n\
@@ -160,13 +171,19 @@ fn start_server(place: &Place<'_>, speed: u64) -> Result<Process, LabError> {
          \tscgi_temp_path {directory}/scgi;\n\
          \tlimit_rate {speed};\n\tsendfile_max_chunk {PIECE};\n\
          \tserver {{ listen [::]:{port}; root {directory}; }}\n}}\n"
-    );
+    )
+}
+
+fn start_server(place: &Place<'_>, host: &Host, speed: u64) -> Result<Process, LabError> {
+    let file = place.directory.join("nginx.conf");
+    let directory = place.directory.display().to_string();
+    let text = server_configuration(place.port, speed, &directory);
     std::fs::write(&file, text).doing(|| format!("write {}", file.display()))?;
-    let mut command = place.to.command("nginx");
+    let mut command = host.command(SERVER);
     command.arg("-e").arg("stderr").arg("-c").arg(&file);
     command.stdin(Stdio::null());
     let log = process::append(&place.log)?;
     let mut server = Process::start("nginx", command.stdout(log), &place.log)?;
-    wait_until_listening(place.to, port, &mut server)?;
+    wait_until_listening(host, place.port, &mut server)?;
     Ok(server)
 }

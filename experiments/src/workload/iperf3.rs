@@ -21,12 +21,13 @@ pub(super) struct Iperf3 {
 impl Iperf3 {
     pub(super) fn start(place: &Place<'_>) -> Result<Self, LabError> {
         let port = place.port.to_string();
-        let mut command = place.to.command("iperf3");
+        let host = place.to.in_namespace()?;
+        let mut command = host.command("iperf3");
         command.args(["-s", "-i", "0.1", "-f", "k", "--forceflush", "-p", &port]);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut server = Process::start("iperf3 -s", &mut command, &place.log)?;
         let reports = Lines::read(server.take_output()?, place.clock)?;
-        wait_until_listening(place.to, place.port, &mut server)?;
+        wait_until_listening(host, place.port, &mut server)?;
         let mut command = place.from.command("iperf3");
         // The session is ended by the lab; the margin keeps it from ending by itself before.
         let seconds = place.duration.as_secs() + 60;

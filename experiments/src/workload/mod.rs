@@ -1,6 +1,7 @@
 //! Sessions of real programs between hosts, watched from both ends.
 
 mod curl;
+pub(crate) mod in_guest;
 mod iperf3;
 mod pace;
 mod ping;
@@ -19,7 +20,7 @@ use crate::lab::Lab;
 use crate::measure::flow::Flow;
 use crate::programs::require_all;
 use crate::scenario::{Program, Workload};
-use crate::topology::Host;
+use crate::topology::{Host, Party};
 
 /// How long a session may take until something arrives in every direction.
 const ESTABLISHMENT: Duration = Duration::from_secs(15);
@@ -53,7 +54,7 @@ pub struct Observed {
 /// What a session is started with.
 struct Place<'a> {
     from: &'a Host,
-    to: &'a Host,
+    to: Party<'a>,
     /// What programs on `from` are told to reach `to` by: an address, or a name to look up.
     target: String,
     /// The port at `to` for this session's server.
@@ -99,14 +100,14 @@ pub fn check_installed(program: Program) -> Result<(), LabError> {
 /// [`LabError`] when a program is missing or cannot be started, or a server does not answer.
 pub fn start(lab: &Lab, workload: &Workload, index: u16) -> Result<Box<dyn Session>, LabError> {
     check_installed(workload.program)?;
-    let name = format!("{}-{index}", workload.program.name());
+    let name = session_name(workload, index);
     let directory = lab.topology().run_directory().join(&name);
     std::fs::create_dir_all(&directory).doing(|| format!("make {}", directory.display()))?;
     let place = Place {
         from: lab.host(&workload.from)?,
-        to: lab.host(&workload.to)?,
+        to: lab.topology().party(&workload.to)?,
         target: target(lab, workload)?,
-        port: 20_000 + index,
+        port: port(index),
         directory,
         log: lab.out().join(format!("{name}.log")),
         clock: lab.clock(),
@@ -125,13 +126,23 @@ pub fn start(lab: &Lab, workload: &Workload, index: u16) -> Result<Box<dyn Sessi
             let settings = probe::Settings::of(workload);
             let ends = probe::Ends {
                 from: place.from,
-                to: place.to,
+                to: place.to.in_namespace()?,
                 address: address(lab, workload)?,
                 port: place.port,
             };
             probe::start(&ends, &settings, place.clock)?
         }
     })
+}
+
+/// The name of a session's folder and log.
+fn session_name(workload: &Workload, index: u16) -> String {
+    format!("{}-{index}", workload.program.name())
+}
+
+/// The port of a session's server.
+fn port(index: u16) -> u16 {
+    20_000 + index
 }
 
 /// What a program is told to reach the other host by.
@@ -152,7 +163,7 @@ fn address(lab: &Lab, workload: &Workload) -> Result<Ipv6Addr, LabError> {
 
 /// The name of the other host, when the workload goes by it.
 fn name<'a>(lab: &'a Lab, workload: &Workload) -> Result<Option<&'a str>, LabError> {
-    let dns = lab.host(&workload.to)?.settings().dns.as_ref();
+    let dns = lab.topology().party(&workload.to)?.settings().dns.as_ref();
     let dns = dns.filter(|_| workload.by_name);
     Ok(dns.map(|dns| dns.name.as_str()))
 }

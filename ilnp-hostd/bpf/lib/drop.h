@@ -44,11 +44,4 @@ static __always_inline int drop(enum drop_reason reason)
 /* Leaves the packet to whatever comes after this program. */
 #define PASS TC_ACT_UNSPEC
 
-/* Sends a packet from the wire to the daemon, through the ILNP interface. */
-static __always_inline int to_daemon(const struct config *config)
-{
-	count(COUNT_TO_DAEMON);
-	return bpf_redirect(config->ifindex, 0);
-}
-
 #endif

@@ -60,6 +60,8 @@ enum drop_reason {
 	DROP_QUEUE_FULL = 26,
 	/* A packet from or to an identifier that this host must not use, because a copy of it does. */
 	DROP_FENCED = 27,
+	/* A packet for the daemon, when as many waited for it as may. */
+	DROP_SLOW_PATH_FULL = 28,
 	DROP_REASONS,
 };
 

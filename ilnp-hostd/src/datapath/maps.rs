@@ -19,7 +19,9 @@ use super::layout::{
 };
 
 /// The names of the tables, in the object and in the pin directory.
-pub(super) const NAMES: [&str; 7] = [PEERS, NONCES, SLOTS, LOCATORS, CLASSIC, COUNTERS, CONFIG];
+pub(super) const NAMES: [&str; 8] = [
+    PEERS, NONCES, SLOTS, LOCATORS, CLASSIC, COUNTERS, CONFIG, QUEUE,
+];
 const PEERS: &str = "ilnp_peers";
 const NONCES: &str = "ilnp_nonces";
 const SLOTS: &str = "ilnp_slots";
@@ -27,6 +29,7 @@ const LOCATORS: &str = "ilnp_locators";
 const CLASSIC: &str = "ilnp_classic";
 const COUNTERS: &str = "ilnp_counters";
 const CONFIG: &str = "ilnp_config";
+pub(super) const QUEUE: &str = "ilnp_queue";
 
 /// The open tables.
 pub(super) struct Maps {
@@ -274,7 +277,7 @@ pub(super) fn handle_prefixes(prefix: HandlePrefix) -> [[u8; 8]; 4] {
     [0, 1, 2, 3].map(|alias| Locator::octets(prefix.alias(alias)))
 }
 
-fn take<T>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, DataPathError>
+pub(super) fn take<T>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, DataPathError>
 where
     T: TryFrom<Map, Error = MapError>,
 {

@@ -11,12 +11,14 @@ mod maps;
 mod pins;
 mod programs;
 mod qdisc;
+mod queue;
 mod tun;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use aya::EbpfLoader;
 use aya::util::KernelVersion;
@@ -32,6 +34,7 @@ use layout::{CLASSIC_FLOWS, ConfigValue};
 use maps::Maps;
 use pins::Pins;
 use programs::{Attachment, Programs};
+use queue::Queue;
 use tun::Device;
 
 /// The programs, as `cargo xtask bpf` builds them.
@@ -57,6 +60,7 @@ pub struct DataPath {
     programs: Programs,
     method: AttachMethod,
     attachments: BTreeSet<Attachment>,
+    queue: Arc<Queue>,
 }
 
 impl fmt::Debug for DataPath {
@@ -113,6 +117,7 @@ impl DataPath {
             .load(OBJECT)
             .map_err(DataPathError::failed_to("load the BPF object"))?;
         let mut maps = Maps::take(&mut ebpf, config.handle_prefix)?;
+        let queue = Arc::new(Queue::take(&mut ebpf)?);
         let restored = adopt(config, &pins, &mut maps, &device)?;
         let mut data_path = Self {
             programs: Programs::load(ebpf)?,
@@ -120,13 +125,14 @@ impl DataPath {
             method,
             maps,
             pins,
+            queue: Arc::clone(&queue),
         };
         data_path.take_over_attachments(device.index())?;
         for program in [Program::Out, Program::Inject] {
             data_path.attach_program(program, device.index())?;
         }
         device.persist(true)?;
-        Ok((data_path, Tun::new(device)?, restored))
+        Ok((data_path, Tun::new(device, queue)?, restored))
     }
 
     /// Puts the new programs where the earlier daemon's are. What was hooked to an interface that
@@ -244,7 +250,12 @@ impl DataPath {
     /// # Errors
     /// When the kernel refuses.
     pub fn try_out(&mut self, program: Program, packet: &[u8]) -> Result<Trial, DataPathError> {
-        self.programs.try_out(program, packet)
+        let trial = self.programs.try_out(program, packet);
+        // What is tried out takes no room: it never gets to where it would wait.
+        self.queue
+            .emptied()
+            .map_err(DataPathError::failed_to("use a BPF table"))?;
+        trial
     }
 
     /// Removes programs, tables and the ILNP interface, whichever of them are there and whichever

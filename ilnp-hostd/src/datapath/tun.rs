@@ -6,7 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use ilnp_core::wire::{Offload, Packet};
@@ -16,6 +16,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::error::DataPathError;
+use super::queue::Queue;
 
 const DEVICE: &str = "/dev/net/tun";
 
@@ -117,11 +118,12 @@ const WAITED_FOR: Interest = Interest::READABLE.add(Interest::ERROR);
 pub struct Tun {
     device: AsyncFd<Device>,
     buffer: Mutex<Box<[u8]>>,
+    queue: Arc<Queue>,
 }
 
 impl Tun {
     /// Makes the device part of the runtime that this is called in.
-    pub(super) fn new(device: Device) -> Result<Self, DataPathError> {
+    pub(super) fn new(device: Device, queue: Arc<Queue>) -> Result<Self, DataPathError> {
         // SAFETY: the device owns its descriptor, always names the same one, and is moved into the
         // `AsyncFd`, so that it stays open for as long as it is registered.
         let device = unsafe { AsyncFd::register_with_interest(device, WAITED_FOR) }
@@ -129,6 +131,7 @@ impl Tun {
         Ok(Self {
             device,
             buffer: Mutex::new(vec![0; LARGEST_READ].into_boxed_slice()),
+            queue,
         })
     }
 
@@ -172,7 +175,14 @@ impl Tun {
     fn read(&self, device: &Device) -> io::Result<Packet> {
         let mut file = &device.file;
         let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
-        let length = file.read(&mut buffer)?;
+        let length = match file.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.queue.emptied()?;
+                return Err(error);
+            }
+            length => length?,
+        };
+        self.queue.read_one()?;
         buffer
             .get(..length)
             .and_then(<[u8]>::split_first_chunk)

@@ -1,0 +1,37 @@
+//! What is said of a host that is a virtual machine.
+
+use serde::{Deserialize, Serialize};
+
+use super::units;
+
+/// A virtual machine. It moves as a running one, from the hypervisor of a site to another one's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Vm {
+    /// Its memory in octets, in whole MiB.
+    #[serde(with = "units::size")]
+    pub memory: u64,
+    /// What runs it.
+    pub accelerator: Accelerator,
+}
+
+/// What runs the instructions of a virtual machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Accelerator {
+    /// QEMU itself, which works everywhere.
+    #[default]
+    Tcg,
+    /// The processor. That `/dev/kvm` is there does not mean that guests come up under it, so this
+    /// has to be asked for.
+    Kvm,
+}
+
+impl Default for Vm {
+    fn default() -> Self {
+        Self {
+            memory: 192 << 20,
+            accelerator: Accelerator::Tcg,
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The servers of workloads that a virtual machine answers: they are in its image, and start with
+//! it.
+
+use std::path::Path;
+
+use super::{curl, port, session_name, ssh};
+use crate::error::{Doing, LabError};
+use crate::guest::Image;
+use crate::scenario::{Program, Workload};
+
+/// Adds the server of a workload to an image, and returns the lines of a shell that start it. What
+/// the client needs of it is left in the session's folder below `sessions`.
+pub(crate) fn add(
+    image: &mut Image,
+    workload: &Workload,
+    index: u16,
+    sessions: &Path,
+    seed: u64,
+) -> Result<String, LabError> {
+    let name = session_name(workload, index);
+    let directory = sessions.join(&name);
+    std::fs::create_dir_all(&directory).doing(|| format!("make {}", directory.display()))?;
+    let (port, inside) = (port(index), format!("/lab/{name}"));
+    let mut add = |name: &str, mode: u32, content: &[u8]| {
+        image.file(&format!("{inside}/{name}"), mode, content)
+    };
+    match workload.program {
+        Program::Ssh => {
+            ssh::make_keys(&directory)?;
+            for key in ["host_key", "user_key.pub"] {
+                let file = directory.join(key);
+                let content = std::fs::read(&file).doing(|| format!("read {}", file.display()))?;
+                add(key, 0o600, &content)?;
+            }
+            let text = ssh::server_configuration(port, &inside);
+            add("sshd_config", 0o600, text.as_bytes())?;
+            image.program(Path::new(ssh::SERVER), ssh::SERVER)?;
+            let command = format!("{} -D -e -f {inside}/sshd_config", ssh::SERVER);
+            Ok(start(&command, port))
+        }
+        Program::Curl => {
+            let (size, speed) = (workload.size.unwrap_or(1), workload.speed.unwrap_or(1));
+            let file = directory.join(curl::FILE);
+            curl::make_file(&file, size, seed).doing(|| format!("write {}", file.display()))?;
+            let content = std::fs::read(&file).doing(|| format!("read {}", file.display()))?;
+            add(curl::FILE, 0o644, &content)?;
+            let text = curl::server_configuration(port, speed, &inside);
+            add("nginx.conf", 0o644, text.as_bytes())?;
+            image.program(Path::new(curl::SERVER), curl::SERVER)?;
+            let command = format!("{} -e stderr -c {inside}/nginx.conf", curl::SERVER);
+            Ok(start(&command, port))
+        }
+        // The kernel answers.
+        Program::Ping => Ok(String::new()),
+        Program::Iperf3 | Program::Udp | Program::Tcp => {
+            let program = workload.program.name();
+            Err(LabError::Misuse(format!("{program} has no end in a guest")))
+        }
+    }
+}
+
+/// Lines that start a server and wait until it listens, up to a minute.
+fn start(command: &str, port: u16) -> String {
+    format!("{command} >/dev/console 2>&1 &\nawait_port {port}\n")
+}
