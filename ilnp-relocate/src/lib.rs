@@ -6,18 +6,26 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`config`] | the agent's configuration |
+//! | [`custody`] | who owns a guest: what keeps it from ever running at two sites |
+//! | [`journal`] | custody made durable |
 //! | [`hypervisor`] | what a hypervisor must be able to do with one guest, at the source and at the target |
 //! | [`qemu`] | both halves for QEMU: its command line, its process, its images, its migration |
 //! | [`qmp`] | a client of QEMU's monitor |
+//! | [`report`] | what is told of a relocation, and kept |
 //! | [`site`] | the name of a site |
 //! | [`pki`] | the operator's own certification authority: `ilnp-relocate pki` |
 //! | [`tls`] | who a site is, and who may talk to it |
 //! | [`channel`] | the one connection between two agents: orders, and copies at a limited rate |
 
 pub mod channel;
+pub mod config;
+pub mod custody;
 pub mod hypervisor;
+pub mod journal;
 pub mod pki;
 pub mod qemu;
 pub mod qmp;
+pub mod report;
 pub mod site;
 pub mod tls;

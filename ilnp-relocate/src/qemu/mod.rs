@@ -5,4 +5,5 @@
 
 mod settings;
 
+pub(crate) use settings::check_name;
 pub use settings::{DiskSettings, Settings};

@@ -165,7 +165,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// Letters, digits, `-`, `_` and `.`, and a letter first: what QEMU takes for an identifier.
-fn check_name(name: &str) -> Result<(), &'static str> {
+pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
     if name.len() > MAX_NAME {
         return Err("has more than 32 octets");
     }
