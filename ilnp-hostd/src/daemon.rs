@@ -9,13 +9,16 @@ use ilnp_dns::publish::Publication;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::api::{self, Api, monitor};
 use crate::attachment::{self, Attachments, Settings};
+use crate::clone::{self, Custodian, Guard, Questions};
 use crate::config::Config;
 use crate::datapath::{DataPath, DataPathConfig};
 use crate::driver::{About, Driver, Engine, KernelHost, Sources};
 use crate::identity::{self, Fingerprint, Origin};
+use crate::kernel::Generation;
 use crate::names::{self, Names, Publisher, Resolving, Wishes, install};
 use crate::record::Recorder;
 use crate::relocation::{self, Relocation};
@@ -51,7 +54,19 @@ pub fn clean_up(path: &Path) -> anyhow::Result<()> {
     Ok(resolver?)
 }
 
-/// Runs until SIGTERM or SIGINT.
+/// `--forget-identity`: the next start makes a new identifier, if none is configured. What an
+/// earlier run left belongs to the old one and is removed.
+///
+/// # Errors
+/// When a daemon runs, or something cannot be removed.
+pub fn forget_identity(path: &Path) -> anyhow::Result<()> {
+    clean_up(path)?;
+    let config = Config::load(path)?;
+    identity::forget(&config.state_dir)?;
+    Ok(clone::forget(&config.state_dir)?)
+}
+
+/// Runs until SIGTERM or SIGINT, or until the identifier is given up.
 ///
 /// # Errors
 /// What keeps the daemon from starting or going on. What it did until then is undone.
@@ -132,29 +147,41 @@ async fn serve(path: &Path, start: Start, record: Option<&Path>) -> anyhow::Resu
         requests: incoming,
         reloads: reloads(path, publisher.clone())?,
     };
-    let mut driver = set_up(&config, nid, engine, sources, wishes).await?;
+    let generation = Generation::of_this_machine();
+    let machine = Fingerprint::of_this_machine();
+    let guard = Guard::open(&config.state_dir, nid, &machine, generation)?;
+    let (custodian, questions) = Custodian::new();
+    let parts = Parts {
+        engine,
+        sources,
+        wishes,
+        custody: (guard, questions),
+    };
+    let mut driver = set_up(&config, nid, parts).await?;
     let names = Names::start(publisher, publication, resolving, wished, requests.clone()).await;
+    let _generation =
+        AbortOnDropHandle::new(tokio::spawn(custodian.clone().watch_generation(generation)));
     let _relocation = Relocation::start(relocation::Settings {
         port: config.relocation_port.clone(),
         nid,
+        custodian: custodian.clone(),
     });
     let api = Api {
         requests,
         reports,
         names: names.view(),
+        custodian,
     };
     let ended = tokio::select! {
-        ended = driver.run() => Some(ended),
-        ended = api::serve(socket, api) => Some(ended.context("the API failed")),
-        () = stop.wait() => None,
+        ended = driver.run() => ended,
+        ended = api::serve(socket, api) => ended.context("the API failed"),
+        () = stop.wait() => Ok(()),
     };
     // Whatever the reason: nobody answers applications now.
     names.stop().await;
-    if let Some(failed) = ended {
-        // As one that is killed, it leaves the rest in place: sessions go on, and the next daemon
-        // takes them over.
-        return failed;
-    }
+    // As one that is killed, a daemon that failed leaves the rest in place: sessions go on, and the
+    // next daemon takes them over.
+    ended?;
     let stopped = driver.stop().await;
     DataPath::cleanup(&data_path_config(&config, nid))?;
     stopped
@@ -186,21 +213,35 @@ fn engine(
     Ok(Engine::new(node, about, reports, recorder))
 }
 
-/// Sets the data path and the attachment up. When that fails, what was not there before is removed.
-async fn set_up(
-    config: &Config,
-    nid: Nid,
+/// What a driver is made of, beside the kernel.
+struct Parts {
     engine: Engine,
     sources: Sources,
     wishes: Wishes,
-) -> anyhow::Result<Driver> {
+    custody: (Guard, Questions),
+}
+
+/// Sets the data path and the attachment up. When that fails, what was not there before is removed.
+async fn set_up(config: &Config, nid: Nid, parts: Parts) -> anyhow::Result<Driver> {
     let (data_path, tun, mut restored) = DataPath::open(&data_path_config(config, nid))?;
     let taken_over = !restored.is_empty();
     names::recall(&config.state_dir, &mut restored);
     let driver = async move {
-        let attachments = Attachments::start(attachment_settings(config, nid)).await?;
-        let host = KernelHost::new(data_path, tun, attachments, wishes);
-        Driver::new(engine, host, sources, config.clone(), restored)
+        let (guard, _) = &parts.custody;
+        let attachments = Attachments::start(Settings {
+            fenced: guard.custody().fenced().is_some(),
+            ..attachment_settings(config, nid)
+        });
+        let host = KernelHost::new(data_path, tun, attachments.await?, parts.wishes);
+        let config = config.clone();
+        Driver::new(
+            parts.engine,
+            host,
+            parts.custody,
+            parts.sources,
+            config,
+            restored,
+        )
     }
     .await;
     if driver.is_err()
@@ -248,6 +289,7 @@ fn attachment_settings(config: &Config, nid: Nid) -> Settings {
         interfaces: config.interfaces.clone(),
         ilnp_interface: config.interface_name.clone(),
         state_dir: config.state_dir.clone(),
+        fenced: false,
     }
 }
 

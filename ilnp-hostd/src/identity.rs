@@ -82,7 +82,7 @@ impl Fingerprint {
     }
 
     /// Whether a part that both know differs.
-    fn contradicts(&self, other: &Self) -> bool {
+    pub fn contradicts(&self, other: &Self) -> bool {
         let differ = |a: &Option<String>, b: &Option<String>| a.is_some() && b.is_some() && a != b;
         differ(&self.machine_id, &other.machine_id)
             || differ(&self.product_uuid, &other.product_uuid)
@@ -134,6 +134,16 @@ pub fn load_or_make(
     };
     write(state_dir, &path, &stored)?;
     Ok((nid, origin))
+}
+
+/// Forgets the identifier that is kept: the next [`load_or_make`] makes a new one. That none is kept
+/// is no error.
+///
+/// # Errors
+/// [`IdentityError::File`].
+pub fn forget(state_dir: &Path) -> Result<(), IdentityError> {
+    let path = state_dir.join(FILE_NAME);
+    durable::remove(&path).map_err(|error| file_error("remove", &path, error))
 }
 
 fn read(path: &Path) -> Result<Option<Stored>, IdentityError> {
@@ -218,6 +228,18 @@ mod tests {
         );
         let files: Vec<_> = fs::read_dir(&state_dir).unwrap().collect();
         assert_eq!(files.len(), 1, "{files:?}");
+    }
+
+    #[test]
+    fn what_was_forgotten_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let here = machine(Some("a"), Some("u"));
+        let (first, _) = load_or_make(dir.path(), &here).unwrap();
+        forget(dir.path()).unwrap();
+        forget(dir.path()).unwrap();
+        let (second, origin) = load_or_make(dir.path(), &here).unwrap();
+        assert_eq!(origin, Origin::Made);
+        assert_ne!(first, second);
     }
 
     #[test]

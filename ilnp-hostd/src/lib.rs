@@ -9,6 +9,7 @@
 //! | [`attachment`] | which Locators this host has, and when it moves |
 //! | [`capabilities`] | the rights that the daemon keeps |
 //! | [`clock`] | time as the node counts it |
+//! | [`clone`](mod@clone) | copies of this host keep away from its identifier |
 //! | [`command`] | the command `ilnp` |
 //! | [`config`] | reads and checks the configuration |
 //! | [`daemon`] | from start to stop |
@@ -24,6 +25,7 @@ pub mod api;
 pub mod attachment;
 pub mod capabilities;
 pub mod clock;
+pub mod clone;
 pub mod command;
 pub mod config;
 pub mod daemon;

@@ -27,6 +27,19 @@ pub fn replace(path: &Path, octets: &[u8], mode: u32) -> io::Result<()> {
     })
 }
 
+/// Removes the file at `path`, so that it stays removed after a crash. That there is none is no
+/// error.
+///
+/// # Errors
+/// Those of the file system.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Ok(()) => flush_directory(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Where the new file is written: a crash can leave it behind, and the next [`replace`] takes it.
 pub fn beside(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
@@ -63,6 +76,16 @@ mod tests {
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o640);
         assert!(!beside(&path).exists());
+    }
+
+    #[test]
+    fn removes_what_is_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        fs::write(&path, "old").unwrap();
+        remove(&path).unwrap();
+        assert!(!path.exists());
+        remove(&path).unwrap();
     }
 
     #[test]

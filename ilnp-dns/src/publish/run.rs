@@ -17,7 +17,7 @@ use crate::exchange::{ExchangeError, exchange, exchange_signed, fresh_id};
 use crate::message::Message;
 
 /// Publishes what `wanted` has, and each change of it, at every primary, and keeps `status` true.
-/// Ends when the sender of `wanted` is gone; what was published stays.
+/// While it has nothing, nothing is sent, and what was published stays. Ends when the sender of `wanted` is gone; what was published stays.
 pub async fn run(
     publication: Publication,
     wanted: watch::Receiver<Option<Whereabouts>>,
@@ -61,12 +61,12 @@ impl Task {
         loop {
             let step = self.primary.next(Instant::now());
             let before = self.primary.wanted().cloned();
-            let news = wanted.wait_for(|host| host.is_some() && *host != before);
+            let news = wanted.wait_for(|host| *host != before);
             // What is under way is given up for something newer.
             tokio::select! {
                 host = news => match host.map(|host| host.clone()) {
                     Ok(Some(host)) => self.primary.want(host, Instant::now()),
-                    Ok(None) => {}
+                    Ok(None) => self.primary.want_nothing(),
                     Err(_sender_gone) => return,
                 },
                 answer = perform(&self.publication, self.server, step) => {

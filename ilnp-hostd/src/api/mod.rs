@@ -11,12 +11,14 @@
 //! | `/v1/sessions` | GET | [`sessions::Sessions`] |
 //! | `/v1/counters` | GET | [`counters::Counters`] |
 //! | `/v1/monitor` | GET | a stream of [`monitor::Report`], one a line |
+//! | `/v1/identity` | POST [`identity::Identity`] | [`Done`] |
 //! | `/v1/move` | POST [`moving::Move`] | [`Done`] |
 //! | `/v1/resolve` | POST [`resolve::Question`] | [`resolve::Answer`] |
 //! | `/v1/ping` | POST [`ping::Ping`] | [`ping::Reply`] |
 
 pub mod correspondents;
 pub mod counters;
+pub mod identity;
 pub mod locators;
 pub mod monitor;
 pub mod moving;
@@ -38,6 +40,7 @@ use ilnp_service::{guard, problem};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use crate::clone::Custodian;
 use crate::driver::Request;
 use crate::names::NamesView;
 
@@ -63,6 +66,8 @@ pub struct Api {
     pub reports: broadcast::Sender<monitor::Report>,
     /// How names stand.
     pub names: NamesView,
+    /// Who decides whether the identifier is used.
+    pub custodian: Custodian,
 }
 
 impl Api {
@@ -83,6 +88,7 @@ impl Api {
 /// The resources.
 pub fn router(api: Api) -> Router {
     let changes = Router::new()
+        .route("/v1/identity", post(identity::post))
         .route("/v1/move", post(moving::post))
         .route("/v1/ping", post(ping::post))
         .layer(middleware::from_fn(guard::require_root));

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Api;
 use super::locators::LocalLocator;
 use super::names::{Dns, Resolver};
+use crate::clone;
 use crate::driver::Request;
 use ilnp_service::problem::Problem;
 
@@ -26,6 +27,9 @@ pub struct Status {
     pub interface: String,
     /// Whether sessions can start: the data path is in place and a Locator works.
     pub ready: bool,
+    /// Why the identifier must not be used; left out when it may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fenced: Option<Fenced>,
     /// Seconds since the daemon started.
     pub uptime_s: f64,
     /// Where this node is.
@@ -40,11 +44,33 @@ pub struct Status {
     pub resolver: Option<Resolver>,
 }
 
+/// Why a host must not use its identifier: a copy of it may.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fenced {
+    /// `generation`, `machine`, `instance`, `stale` or `ordered`.
+    pub kind: String,
+    /// The same for people.
+    pub reason: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl Fenced {
+    fn of(why: &clone::Fenced) -> Self {
+        Self {
+            kind: why.kind().to_owned(),
+            reason: why.to_string(),
+            remedy: why.remedy().to_owned(),
+        }
+    }
+}
+
 pub(super) async fn get(State(api): State<Api>) -> Result<Json<Status>, Problem> {
     let status = api.ask(Request::Status).await?;
     Ok(Json(Status {
         dns: api.names.dns(),
         resolver: api.names.resolver(),
+        fenced: api.custodian.fenced().as_ref().map(Fenced::of),
         ..status
     }))
 }

@@ -14,7 +14,7 @@ pub(super) async fn clean_up(
     undo: Undo,
 ) -> Result<(), KernelError> {
     let snapshot = netlink.snapshot().await?;
-    let tokens: Vec<_> = undo.tokens().collect();
+    let tokens: Vec<_> = undo.tokens().map(|(name, _)| name).collect();
     let links: Vec<_> = snapshot
         .links
         .iter()
@@ -37,7 +37,7 @@ pub(super) async fn clean_up(
 
 /// Removes the addresses that were formed with our token. Taking the token back removes only those
 /// whose lifetime was never changed.
-async fn remove_addresses(
+pub(super) async fn remove_addresses(
     settings: &Settings,
     netlink: &Netlink,
     snapshot: &Snapshot,
@@ -57,7 +57,7 @@ async fn remove_addresses(
 }
 
 /// Asks the routers of a link to advertise themselves, if the link is up.
-fn solicit_routers(snapshot: &Snapshot, link: &Link) -> Result<(), KernelError> {
+pub(super) fn solicit_routers(snapshot: &Snapshot, link: &Link) -> Result<(), KernelError> {
     let speaker = snapshot.addresses.iter().find(|address| {
         address.interface == link.index
             && address.address.is_unicast_link_local()

@@ -13,13 +13,14 @@ mod action;
 mod clean_up;
 mod detector;
 mod task;
+mod withdraw;
 
 use std::path::PathBuf;
 
 use ilnp_core::id::{HandlePrefix, Nid};
 use ilnp_core::node::LinkEvent;
 use ilnp_core::wire::NonceLength;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 pub use self::action::Action;
@@ -65,6 +66,8 @@ pub struct Settings {
     pub ilnp_interface: String,
     /// Where the record of changed settings is kept, so that they can be changed back after a crash.
     pub state_dir: PathBuf,
+    /// Whether the identifier must not be used: no address is made of it then.
+    pub fenced: bool,
 }
 
 /// The host's attachment, watched by a task of its own.
@@ -73,6 +76,7 @@ pub struct Attachments {
     /// What happens. When it is not read in time, only the newest state is told.
     pub events: mpsc::Receiver<AttachmentEvent>,
     orders: mpsc::Sender<Order>,
+    fenced: watch::Sender<bool>,
     task: JoinHandle<Result<(), KernelError>>,
 }
 
@@ -101,10 +105,12 @@ impl Attachments {
     pub async fn start(settings: Settings) -> Result<Self, KernelError> {
         let (events_in, events) = mpsc::channel(Self::QUEUE);
         let (orders, orders_out) = mpsc::channel(1);
-        let task = Task::new(settings, events_in, orders_out).await?;
+        let (fenced, fenced_out) = watch::channel(settings.fenced);
+        let task = Task::new(settings, events_in, orders_out, fenced_out).await?;
         Ok(Self {
             events,
             orders,
+            fenced,
             task: tokio::spawn(task.run()),
         })
     }
@@ -113,6 +119,12 @@ impl Attachments {
     pub fn hint(&self) {
         // A hint that still waits does for this one too.
         let _ = self.orders.try_send(Order::Hint);
+    }
+
+    /// Makes addresses of the identifier, or withdraws those that were made. Addresses of other
+    /// interface identifiers stay, so that the host is reached by those.
+    pub fn fence(&self, fenced: bool) {
+        self.fenced.send_replace(fenced);
     }
 
     /// Stops, and gives the host its settings back: tokens and the addresses that were made with

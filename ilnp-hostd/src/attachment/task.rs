@@ -3,9 +3,10 @@
 use std::io;
 
 use ilnp_core::id::IlVector;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::clean_up::clean_up;
+use super::withdraw::withdraw;
 use super::{Action, AttachmentEvent, Config, Detector, Settings};
 use crate::clock::{self, Alarm};
 use crate::kernel::discovery::{Discovery, Heard};
@@ -34,6 +35,8 @@ enum News {
     Alarm,
     /// An event was told.
     Told,
+    /// The identifier is to be used, or not to be used any more.
+    Fenced,
 }
 
 /// Joins the kernel, the links and the detector.
@@ -53,6 +56,7 @@ pub(super) struct Task {
     mtu: u32,
     events: mpsc::Sender<AttachmentEvent>,
     orders: mpsc::Receiver<Order>,
+    fenced: watch::Receiver<bool>,
     /// The event that waits for room in the channel.
     waiting: Option<AttachmentEvent>,
 }
@@ -62,6 +66,7 @@ impl Task {
         settings: Settings,
         events: mpsc::Sender<AttachmentEvent>,
         orders: mpsc::Receiver<Order>,
+        mut fenced: watch::Receiver<bool>,
     ) -> Result<Self, KernelError> {
         let undo = Undo::open(&settings.state_dir)?;
         let netlink = Netlink::open()?;
@@ -79,6 +84,10 @@ impl Task {
             interfaces: settings.interfaces.clone(),
             ilnp_interface: settings.ilnp_interface.clone(),
         });
+        if settings.fenced {
+            // An earlier daemon may have been killed before it withdrew them.
+            fenced.mark_changed();
+        }
         Ok(Self {
             settings,
             netlink,
@@ -92,6 +101,7 @@ impl Task {
             mtu,
             events,
             orders,
+            fenced,
             waiting: None,
         })
     }
@@ -114,6 +124,7 @@ impl Task {
                 News::Heard(heard) => self.detector.handle_heard(clock::now(), &heard),
                 News::Alarm => self.detector.handle_timeout(clock::now()),
                 News::Told => {}
+                News::Fenced => self.follow_fence().await,
             }
             while let Some(action) = self.detector.poll_action() {
                 if let Err(error) = self.carry_out(&action).await {
@@ -145,6 +156,7 @@ impl Task {
                 }
                 News::Told
             }
+            Ok(()) = self.fenced.changed() => News::Fenced,
             heard = self.discovery.hear() => News::Heard(heard?),
             event = self.monitor.next(&self.netlink) => News::Kernel(event?),
             alarm = self.alarm.wait() => {
@@ -207,7 +219,7 @@ impl Task {
                 tracing::warn!(%error, "new addresses on {name} can be used only after a second or two: this kernel or container does not let us use them earlier");
             }
         }
-        if !set_token {
+        if !set_token || *self.fenced.borrow() {
             return Ok(());
         }
         let value = self.netlink.token(interface).await?;
@@ -260,6 +272,17 @@ impl Task {
             let nid = IlVector::from(address.address).nid;
             address.interface == interface && address.permanent && nid == self.settings.nid
         }))
+    }
+
+    /// Withdraws the addresses of our identifier, or makes them again.
+    async fn follow_fence(&mut self) {
+        if *self.fenced.borrow_and_update() {
+            if let Err(error) = withdraw(&self.settings, &self.netlink, &self.undo).await {
+                tracing::error!(%error, "addresses of the identifier could not all be withdrawn");
+            }
+        } else {
+            self.detector.handle_release(clock::now());
+        }
     }
 
     /// Sets the interface of the handles up anew when it comes up again, or loses its address. While

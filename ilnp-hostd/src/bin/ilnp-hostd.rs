@@ -23,11 +23,15 @@ struct Arguments {
     #[arg(long, value_name = "FILE", default_value = config::DEFAULT_PATH)]
     config: PathBuf,
     /// Say what is wrong with the configuration, and exit
-    #[arg(long, conflicts_with_all = ["cleanup", "record"])]
+    #[arg(long, conflicts_with_all = ["cleanup", "forget_identity", "record"])]
     check: bool,
     /// Remove what an earlier run left: the interface, programs, pins, routes and tokens
-    #[arg(long, conflicts_with = "record")]
+    #[arg(long, conflicts_with_all = ["forget_identity", "record"])]
     cleanup: bool,
+    /// Make a new identifier at the next start: for an image before it is copied, and for a copy.
+    /// Does what --cleanup does, too
+    #[arg(long, conflicts_with = "record")]
+    forget_identity: bool,
     /// Record all inputs in a new FILE for `ilnp replay`; it holds Nonces
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -40,6 +44,8 @@ fn main() -> ExitCode {
         daemon::check(&arguments.config)
     } else if arguments.cleanup {
         daemon::clean_up(&arguments.config)
+    } else if arguments.forget_identity {
+        daemon::forget_identity(&arguments.config)
     } else {
         daemon::run(&arguments.config, arguments.record.as_deref())
     };

@@ -2,6 +2,7 @@
 
 mod correspondents;
 mod counters;
+mod identity;
 mod locators;
 mod monitor;
 mod moving;
@@ -52,6 +53,9 @@ enum Verb {
     Monitor,
     /// Packets by fate, drops by reason
     Counters,
+    /// Keep the identifier of this host, or take a new one
+    #[command(subcommand)]
+    Identity(identity::Options),
     /// Act now as if the host had moved
     Move(moving::Options),
     /// Ask a correspondent for an echo, and say which Locators were used
@@ -78,6 +82,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Verb::Sessions => sessions::run(&client, &output).await,
         Verb::Monitor => monitor::run(&client, &output).await,
         Verb::Counters => counters::run(&client, &output).await,
+        Verb::Identity(options) => identity::run(&client, &output, options).await,
         Verb::Move(options) => moving::run(&client, &output, options).await,
         Verb::Ping(options) => ping::run(&client, &output, options).await,
         Verb::Resolve(options) => resolve::run(&client, &output, options).await,

@@ -1,5 +1,7 @@
 //! `ilnp status`
 
+use anyhow::bail;
+
 use crate::api::names::{Dns, Primary, Resolver};
 use crate::api::status::Status;
 use ilnp_service::client::Client;
@@ -7,14 +9,18 @@ use ilnp_service::output::{Output, duration};
 
 pub(super) async fn run(client: &Client, output: &Output) -> anyhow::Result<()> {
     let status: Status = client.get("/v1/status").await?;
-    output.document(&status, text)
+    output.document(&status, text)?;
+    match status.fenced {
+        None => Ok(()),
+        Some(why) => bail!("fenced: {}", why.remedy),
+    }
 }
 
 fn text(status: &Status) -> String {
-    let ready = if status.ready {
-        "yes"
-    } else {
-        "no: no Locator works"
+    let ready = match (&status.fenced, status.ready) {
+        (Some(_), _) => "no: fenced",
+        (None, true) => "yes",
+        (None, false) => "no: no Locator works",
     };
     let mut lines = vec![
         ("NID", status.nid.to_string()),
@@ -24,6 +30,12 @@ fn text(status: &Status) -> String {
         ("uptime", ago(status.uptime_s)),
         ("correspondents", status.correspondents.to_string()),
     ];
+    lines.extend(
+        status
+            .fenced
+            .iter()
+            .map(|why| ("fenced", why.reason.clone())),
+    );
     lines.extend(status.dns.iter().flat_map(published));
     lines.extend(status.resolver.iter().flat_map(resolving));
     let lines: String = lines
@@ -126,6 +138,7 @@ mod tests {
             handle: "fd69:6c6e:7000:2627:214:4fff:fe20:ee64".parse().unwrap(),
             interface: "ilnp0".to_owned(),
             ready: true,
+            fenced: None,
             uptime_s: 5.5,
             locators: Vec::new(),
             correspondents: 2,

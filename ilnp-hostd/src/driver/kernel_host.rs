@@ -68,6 +68,14 @@ impl KernelHost {
         tracing::info!(interface = name, "interface out of use");
     }
 
+    /// Neither publishes the identifier nor bears addresses of it, or does so again.
+    pub(super) fn fence(&self, fenced: bool) {
+        if fenced {
+            self.wishes.withhold();
+        }
+        self.attachments.fence(fenced);
+    }
+
     /// Takes away what an earlier daemon left on interfaces and in slots that are not used any more.
     pub(super) fn forget_inherited(&mut self) {
         let attached = self.data_path.attached();

@@ -14,6 +14,7 @@ use super::kernel_host::KernelHost;
 use super::request::Request;
 use crate::attachment::AttachmentEvent;
 use crate::clock::{self, Alarm};
+use crate::clone::{Guard, Questions};
 use crate::config::{Config, Correspondent};
 
 /// How many packets are read from `ilnp0` before the other sources are looked at again.
@@ -31,32 +32,40 @@ pub struct Sources {
 /// The task that owns the node.
 #[derive(Debug)]
 pub struct Driver {
-    engine: Engine,
-    host: KernelHost,
+    pub(super) engine: Engine,
+    pub(super) host: KernelHost,
+    /// Whether the identifier may be used.
+    pub(super) guard: Guard,
+    pub(super) questions: Questions,
     sources: Sources,
     alarm: Alarm,
     handles: HandlePrefix,
     /// Whether this host had a Locator since the start.
     located: bool,
     /// What is in force.
-    config: Config,
+    pub(super) config: Config,
 }
 
 impl Driver {
-    /// A driver that has told its node of the restored and the configured correspondents.
+    /// A driver that has told its node of the restored and the configured correspondents, and does
+    /// not use the identifier when that must not be.
     ///
     /// # Errors
     /// When the kernel has no timer left.
     pub fn new(
         engine: Engine,
         host: KernelHost,
+        custody: (Guard, Questions),
         sources: Sources,
         config: Config,
         restored: Vec<Restored>,
     ) -> anyhow::Result<Self> {
+        let (guard, questions) = custody;
         let mut driver = Self {
             engine,
             host,
+            guard,
+            questions,
             sources,
             alarm: Alarm::new().context("cannot make a timer")?,
             handles: config.handle_prefix,
@@ -66,6 +75,11 @@ impl Driver {
                 ..config.clone()
             },
         };
+        if driver.guard.custody().fenced().is_some() {
+            driver.fence();
+            // The data path of an earlier daemon must not go on either.
+            driver.host.forget_inherited();
+        }
         for entry in restored {
             driver.engine.restore(clock::now(), entry, &mut driver.host);
         }
@@ -73,7 +87,7 @@ impl Driver {
         Ok(driver)
     }
 
-    /// Works for as long as the future is polled.
+    /// Works until the identifier is given up.
     ///
     /// # Errors
     /// When `ilnp0`, the alarm or a source fails for good: the daemon cannot go on then.
@@ -94,6 +108,11 @@ impl Driver {
                         bail!("the host's attachment is not watched any more");
                     };
                     self.attachment(event);
+                }
+                question = self.questions.incoming.recv() => {
+                    if self.custody(question.context("nobody tells of copies of this host")?) {
+                        return Ok(());
+                    }
                 }
                 request = self.sources.requests.recv() => {
                     let request = request.context("the API ended")?;

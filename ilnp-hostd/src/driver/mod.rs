@@ -3,6 +3,7 @@
 //! ```text
 //! ilnp0 (packets) ───────┐
 //! attachment (rtnetlink) ┤                  ┌─> data path (BPF maps)
+//! API, agent (custody) ──┤                  │
 //! API, names (requests) ─┼─> Driver: Node ──┼─> ilnp0 (packets, both directions)
 //! alarm (deadlines) ─────┤                  ├─> names (what DNS is to tell, and to be asked)
 //! signals ───────────────┘                  └─> log, monitors, recording
@@ -12,6 +13,7 @@
 //! follows from it is done before the next one is looked at.
 
 mod complaints;
+mod custody;
 mod engine;
 mod host;
 mod kernel_host;

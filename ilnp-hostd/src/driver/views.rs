@@ -26,6 +26,7 @@ pub(super) fn status(node: &Node, about: &About, now: Instant, host: &impl Host)
         handle: about.handles.address(Handle::new(about.nid)),
         interface: about.interface.clone(),
         ready: locators.iter().any(|locator| locator.state == "active"),
+        fenced: None,
         uptime_s: (now - about.started).as_secs_f64(),
         locators,
         correspondents: node.correspondents(now).len(),

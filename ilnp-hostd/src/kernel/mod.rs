@@ -7,6 +7,7 @@
 //! | [`discovery`] | Router Solicitations, Router Advertisements and probes of routers |
 //! | [`ilnp_interface`] | address, MTU and routes of the interface that bears the handles |
 //! | [`sysctl`] | reads and writes `/proc/sys/net/ipv6/conf` |
+//! | [`Generation`] | which start of a virtual machine this is |
 //! | [`Monitor`] | tells of changes |
 //! | [`Netlink`] | makes changes |
 //! | [`Undo`] | takes changes back, after a crash as well |
@@ -14,6 +15,7 @@
 mod address;
 pub mod discovery;
 mod event;
+mod generation;
 pub mod ilnp_interface;
 mod link;
 mod monitor;
@@ -27,9 +29,10 @@ use std::path::PathBuf;
 
 pub use address::ChangedLifetime;
 pub use event::{Address, KernelEvent, Link, Snapshot};
+pub use generation::Generation;
 pub use monitor::Monitor;
 pub use netlink::Netlink;
-pub use undo::{Setting, Undo};
+pub use undo::{Setting, Undo, restore_token};
 
 /// The kernel did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]

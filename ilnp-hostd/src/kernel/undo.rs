@@ -145,13 +145,13 @@ impl Undo {
         sysctl::write(interface, setting, value)
     }
 
-    /// The interfaces whose address token was changed.
-    pub fn tokens(&self) -> impl Iterator<Item = &str> {
+    /// The interfaces whose address token was changed, with the token that they had.
+    pub fn tokens(&self) -> impl Iterator<Item = (&str, Option<Nid>)> {
         self.journal
             .changed
             .iter()
             .filter_map(|setting| match setting {
-                Setting::Token { interface, .. } => Some(interface.as_str()),
+                Setting::Token { interface, value } => Some((interface.as_str(), *value)),
                 Setting::Sysctl { .. } => None,
             })
     }
@@ -206,7 +206,10 @@ impl Undo {
 }
 
 /// Sets the token unless it is so already, which is refused where none could be set.
-async fn restore_token(
+///
+/// # Errors
+/// [`KernelError::Request`].
+pub async fn restore_token(
     netlink: &Netlink,
     interface: u32,
     value: Option<Nid>,

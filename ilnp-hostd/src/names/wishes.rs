@@ -51,6 +51,13 @@ impl Wishes {
         (wishes, wished)
     }
 
+    /// Publishes nothing any more, until there is a wish again. What was published stays: it is not
+    /// this host's to change.
+    pub fn withhold(&self) {
+        self.attached.store(false, Ordering::Relaxed);
+        self.whereabouts.send_replace(None);
+    }
+
     /// Passes a wish on.
     pub fn take(&self, request: DnsRequest) {
         match request {

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use ilnp_core::id::Nid;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::clone::Custodian;
 use port::Port;
 use service::Service;
 
@@ -27,6 +28,8 @@ pub struct Settings {
     pub port: PathBuf,
     /// This node's identifier.
     pub nid: Nid,
+    /// Who decides whether this copy of the host may use it.
+    pub custodian: Custodian,
 }
 
 /// The task that listens to the agent.
@@ -39,7 +42,7 @@ impl Relocation {
     /// Listens while it is held. Must be called within a tokio runtime.
     pub fn start(settings: Settings) -> Self {
         let port = Port::new(settings.port);
-        let service = Service::new(settings.nid, port);
+        let service = Service::new(settings.nid, settings.custodian, port);
         Self {
             _task: AbortOnDropHandle::new(tokio::spawn(service.run())),
         }

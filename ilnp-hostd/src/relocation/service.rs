@@ -2,21 +2,27 @@
 
 use ilnp_core::id::Nid;
 use ilnp_core::relocation::{
-    Answer, Fence, FromGuest, GuestHello, Hello, Refused, Request, ToGuest,
+    Answer, Empty, Fence, FromGuest, GuestHello, Hello, Refused, Request, Resumed, ToGuest,
 };
 
 use super::port::Port;
+use crate::clone::{Custodian, Evidence};
 
 /// Listens to the port, one request after the other.
 #[derive(Debug)]
 pub(super) struct Service {
     nid: Nid,
+    custodian: Custodian,
     port: Port,
 }
 
 impl Service {
-    pub(super) const fn new(nid: Nid, port: Port) -> Self {
-        Self { nid, port }
+    pub(super) const fn new(nid: Nid, custodian: Custodian, port: Port) -> Self {
+        Self {
+            nid,
+            custodian,
+            port,
+        }
     }
 
     /// Works for as long as the future is polled.
@@ -44,20 +50,31 @@ impl Service {
         match request {
             Request::Hello(hello) => self.hello(hello).await,
             Request::Fence(fence) => self.fence(fence).await,
-            Request::Prepare(_) | Request::Switch(_) | Request::Resumed(_) | Request::Cancel(_) => {
+            Request::Resumed(resumed) => self.resumed(resumed).await,
+            Request::Prepare(_) | Request::Switch(_) | Request::Cancel(_) => {
                 Err("this daemon is told of no relocation yet".to_owned())
             }
         }
     }
 
-    async fn hello(&self, _hello: Hello) -> Result<Answer, String> {
+    async fn hello(&self, hello: Hello) -> Result<Answer, String> {
+        self.custodian.run(hello.epoch, hello.instance).await?;
         Ok(Answer::Hello(GuestHello {
             nid: self.nid,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }))
     }
 
-    async fn fence(&self, _fence: Fence) -> Result<Answer, String> {
-        Err("this daemon cannot stop using its identifier".to_owned())
+    async fn resumed(&self, resumed: Resumed) -> Result<Answer, String> {
+        self.custodian.run(resumed.epoch, resumed.instance).await?;
+        Ok(Answer::Done(Empty {}))
+    }
+
+    async fn fence(&self, fence: Fence) -> Result<Answer, String> {
+        let Fence { epoch, reason } = fence;
+        self.custodian
+            .weigh(Evidence::Order { epoch, reason })
+            .await?;
+        Ok(Answer::Done(Empty {}))
     }
 }

@@ -18,6 +18,7 @@ use ilnp_core::node::{
 use ilnp_core::wire::Packet;
 use ilnp_hostd::api::{self, Api, monitor};
 use ilnp_hostd::clock;
+use ilnp_hostd::clone::Custodian;
 use ilnp_hostd::datapath::Counters;
 use ilnp_hostd::driver::{About, Engine, Host};
 use ilnp_hostd::names::NamesView;
@@ -129,12 +130,14 @@ pub(crate) fn start(directory: &Path) -> PathBuf {
             }],
         }));
     }
+    let (custodian, _) = Custodian::new();
     tokio::spawn(api::serve(
         socket,
         Api {
             requests,
             reports,
             names: NamesView::default(),
+            custodian,
         },
     ));
     tokio::spawn(async move {

@@ -136,6 +136,7 @@ impl Host {
 
     pub(super) fn settings(&self) -> Settings {
         Settings {
+            fenced: false,
             nid: NID.parse().unwrap(),
             handle_prefix: HandlePrefix::DEFAULT,
             nonce_length: NonceLength::Long,

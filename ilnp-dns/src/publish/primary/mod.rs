@@ -97,6 +97,14 @@ impl Primary {
         });
     }
 
+    /// Publishes nothing any more. A request that is under way is of no more use.
+    pub(super) fn want_nothing(&mut self) {
+        self.wanted = None;
+        self.trying = None;
+        self.confirmed = None;
+        self.phase = Phase::Done;
+    }
+
     /// What to do. After a request, [`Self::answered`] follows, or [`Self::want`].
     pub(super) fn next(&mut self, now: Instant) -> Step {
         let (Phase::Due(at), Some(wanted)) = (self.phase, &self.wanted) else {

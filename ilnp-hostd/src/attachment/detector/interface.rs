@@ -236,6 +236,15 @@ impl Interface {
         self.look_around(now);
     }
 
+    /// Gets the interface ready once more: its token was taken back meanwhile, of which the kernel
+    /// does not tell.
+    pub(super) fn prepare_anew(&mut self, config: &Config, actions: &mut VecDeque<Action>) {
+        if self.used {
+            self.link.token = None;
+            actions.push_back(self.preparation(config));
+        }
+    }
+
     /// Carries out what is due.
     pub(super) fn pass_time(&mut self, now: Instant, actions: &mut VecDeque<Action>) {
         for router in self.routers.values_mut() {

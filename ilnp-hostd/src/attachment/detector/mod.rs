@@ -117,6 +117,15 @@ impl Detector {
         self.settle(now);
     }
 
+    /// Addresses may be made of the identifier again, which was forbidden for a while: gets every
+    /// interface ready anew, and looks for the routers that make them.
+    pub fn handle_release(&mut self, now: Instant) {
+        for interface in self.interfaces.values_mut() {
+            interface.prepare_anew(&self.config, &mut self.actions);
+        }
+        self.handle_hint(now);
+    }
+
     /// The moment of [`poll_timeout`](Self::poll_timeout) passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.settle(now);

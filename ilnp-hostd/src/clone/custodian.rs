@@ -1,0 +1,112 @@
+//! The way to the task that decides whether the identifier is used.
+
+use std::time::Duration;
+
+use ilnp_core::relocation::Instance;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{Evidence, Fenced};
+use crate::kernel::Generation;
+
+/// How much waits to be decided.
+const QUEUE: usize = 8;
+/// How often it is looked whether the Generation ID changed: nothing tells of it on every kernel.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What is asked of that task.
+#[derive(Debug)]
+pub enum Question {
+    /// Weigh this. The answer is an error, for people, when this copy is fenced in spite of a run
+    /// that it was told of, or when nothing changed.
+    Weigh(Evidence, oneshot::Sender<Result<(), String>>),
+    /// Forget the identifier, and end: the next daemon takes a new one.
+    Renounce(oneshot::Sender<Result<(), String>>),
+}
+
+/// Brings evidence to the task that decides. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Custodian {
+    questions: mpsc::Sender<Question>,
+    fenced: watch::Receiver<Option<Fenced>>,
+}
+
+/// The other end.
+#[derive(Debug)]
+pub struct Questions {
+    /// What is asked.
+    pub incoming: mpsc::Receiver<Question>,
+    /// Why the identifier must not be used, for whoever looks.
+    pub fenced: watch::Sender<Option<Fenced>>,
+}
+
+impl Custodian {
+    /// A way to the task that holds the other end.
+    pub fn new() -> (Self, Questions) {
+        let (questions, incoming) = mpsc::channel(QUEUE);
+        let (shown, fenced) = watch::channel(None);
+        let questions_end = Questions {
+            incoming,
+            fenced: shown,
+        };
+        (Self { questions, fenced }, questions_end)
+    }
+
+    /// Why the identifier must not be used; `None` when it may.
+    pub fn fenced(&self) -> Option<Fenced> {
+        self.fenced.borrow().clone()
+    }
+
+    /// Brings a piece of evidence, and waits until what follows from it is done.
+    ///
+    /// # Errors
+    /// Why this copy is fenced although the agent runs it, or why nothing changed, for people.
+    pub async fn weigh(&self, evidence: Evidence) -> Result<(), String> {
+        self.ask(|answer| Question::Weigh(evidence, answer)).await
+    }
+
+    /// Brings what the agent says of the run of the guest that this is. The Generation ID is looked
+    /// at in the same moment: what the agent grants, it grants to the machine as it is now.
+    ///
+    /// # Errors
+    /// As for [`weigh`](Self::weigh).
+    pub async fn run(&self, epoch: u64, instance: Instance) -> Result<(), String> {
+        self.weigh(Evidence::Run {
+            epoch,
+            instance,
+            generation: Generation::of_this_machine(),
+        })
+        .await
+    }
+
+    /// Gives the identifier up for good: the daemon ends, and takes a new one at its next start.
+    ///
+    /// # Errors
+    /// Why it cannot, for people.
+    pub async fn renounce(&self) -> Result<(), String> {
+        self.ask(Question::Renounce).await
+    }
+
+    /// Watches the Generation ID for as long as the future is polled.
+    pub async fn watch_generation(self, mut known: Option<Generation>) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let now = Generation::of_this_machine();
+            if let Some(generation) = now.filter(|now| Some(*now) != known)
+                && self.weigh(Evidence::Generation(generation)).await.is_ok()
+            {
+                known = Some(generation);
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        question: impl FnOnce(oneshot::Sender<Result<(), String>>) -> Question,
+    ) -> Result<(), String> {
+        let stopping = |_| "ilnp-hostd is stopping".to_owned();
+        let (answer, answered) = oneshot::channel();
+        let asked = self.questions.send(question(answer)).await;
+        asked.map_err(|_| stopping(()))?;
+        answered.await.map_err(|_| stopping(()))?
+    }
+}
