@@ -14,6 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::world::{World, soon};
@@ -57,14 +58,13 @@ impl Credentials {
     }
 }
 
-/// Connects to `b`, says `words`, and reads what is answered.
-pub(crate) async fn dial(
+/// Connects to `b`, and proves what these credentials prove.
+async fn secure(
     world: &World,
     address: SocketAddr,
     credentials: Option<Credentials>,
     protocol: &str,
-    words: &[u8],
-) -> io::Result<Vec<u8>> {
+) -> io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_file(world.path("ca.pem")).unwrap())
@@ -82,16 +82,46 @@ pub(crate) async fn dial(
     config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
     let name = ServerName::try_from("b").unwrap();
     let stream = TcpStream::connect(address).await?;
-    let mut stream = TlsConnector::from(Arc::new(config))
+    TlsConnector::from(Arc::new(config))
         .connect(name, stream)
-        .await?;
-    stream
-        .write_all(&u32::try_from(words.len()).unwrap().to_be_bytes())
-        .await?;
-    stream.write_all(words).await?;
+        .await
+}
+
+fn frame(words: &[u8]) -> Vec<u8> {
+    [&u32::try_from(words.len()).unwrap().to_be_bytes(), words].concat()
+}
+
+/// Connects to `b`, says `words`, and reads what is answered.
+pub(crate) async fn dial(
+    world: &World,
+    address: SocketAddr,
+    credentials: Option<Credentials>,
+    protocol: &str,
+    words: &[u8],
+) -> io::Result<Vec<u8>> {
+    let mut stream = secure(world, address, credentials, protocol).await?;
+    stream.write_all(&frame(words)).await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
     Ok(answer)
+}
+
+/// Connects to `b`, says hello, and is welcome.
+pub(crate) async fn meet(
+    world: &World,
+    address: SocketAddr,
+    credentials: Credentials,
+    hello: &[u8],
+) -> TlsStream<TcpStream> {
+    let mut stream = secure(world, address, Some(credentials), "ilnp-relocate")
+        .await
+        .unwrap();
+    stream.write_all(&frame(hello)).await.unwrap();
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).await.unwrap();
+    let mut answer = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap()];
+    stream.read_exact(&mut answer).await.unwrap();
+    stream
 }
 
 /// What the listener says about somebody who dials like this.
