@@ -21,6 +21,8 @@
 pub mod channel;
 pub mod config;
 pub mod custody;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod hypervisor;
 pub mod journal;
 pub mod pki;

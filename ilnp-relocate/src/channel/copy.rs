@@ -11,7 +11,8 @@
 use std::time::Duration;
 
 use tokio::io::{
-    AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, ReadHalf, WriteHalf,
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+    ReadHalf, WriteHalf,
 };
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::compat::Compat;
@@ -71,8 +72,8 @@ impl Record {
 #[derive(Debug)]
 pub struct CopyStream {
     pub(super) opening: Opening,
-    pub(super) reader: Reader,
-    pub(super) writer: Writer,
+    pub(super) reader: Reader<ReadHalf<Octets>>,
+    pub(super) writer: Writer<WriteHalf<Octets>>,
     /// Why the connection is gone, once it is.
     pub(super) ended: watch::Receiver<Option<ChannelError>>,
     pub(super) permit: Option<OwnedSemaphorePermit>,
@@ -86,14 +87,10 @@ impl CopyStream {
         permit: Option<OwnedSemaphorePermit>,
     ) -> Self {
         let (input, output) = tokio::io::split(octets);
-        let input = BufReader::with_capacity(LARGEST + HEADER, input);
         Self {
             opening,
-            reader: Reader { input, left: 0 },
-            writer: Writer {
-                output,
-                whole: true,
-            },
+            reader: Reader::new(input),
+            writer: Writer::new(output),
             ended,
             permit,
         }
@@ -113,13 +110,18 @@ impl CopyStream {
 
 /// The direction from the other site.
 #[derive(Debug)]
-pub(super) struct Reader {
-    input: BufReader<ReadHalf<Octets>>,
+pub(super) struct Reader<I> {
+    input: BufReader<I>,
     /// Octets that are left of the present record.
     left: usize,
 }
 
-impl Reader {
+impl<I: AsyncRead + Unpin> Reader<I> {
+    pub(super) fn new(input: I) -> Self {
+        let input = BufReader::with_capacity(LARGEST + HEADER, input);
+        Self { input, left: 0 }
+    }
+
     /// The next octets, which [`consume`](Self::consume) takes off; `None` at the end.
     pub(super) async fn piece(&mut self) -> Result<Option<&[u8]>, CopyError> {
         if self.left == 0 {
@@ -165,13 +167,20 @@ impl Reader {
 
 /// The direction to the other site.
 #[derive(Debug)]
-pub(super) struct Writer {
-    output: WriteHalf<Octets>,
+pub(super) struct Writer<O> {
+    output: O,
     /// Whether all records were written as a whole.
     whole: bool,
 }
 
-impl Writer {
+impl<O: AsyncWrite + Unpin> Writer<O> {
+    pub(super) fn new(output: O) -> Self {
+        Self {
+            output,
+            whole: true,
+        }
+    }
+
     /// Writes the data that lies in `record` behind room for a header.
     pub(super) async fn data(&mut self, record: &mut [u8]) -> Result<(), CopyError> {
         let length = record.len() - HEADER;
@@ -189,11 +198,8 @@ impl Writer {
         if !self.whole {
             return;
         }
-        let reason = &reason[..reason.floor_char_boundary(LONGEST_REASON)];
-        let mut record = Record::GivesUp(reason.len()).header().to_vec();
-        record.extend_from_slice(reason.as_bytes());
         // The other side will see a cut instead.
-        let _ = tokio::time::timeout(PARTING, self.write(&record)).await;
+        let _ = tokio::time::timeout(PARTING, self.write(&last_words(reason))).await;
     }
 
     /// Lets go of the stream after both directions have ended.
@@ -213,6 +219,14 @@ impl Writer {
     }
 }
 
+/// The record that tells why this side gives up.
+fn last_words(reason: &str) -> Vec<u8> {
+    let reason = &reason[..reason.floor_char_boundary(LONGEST_REASON)];
+    let mut record = Record::GivesUp(reason.len()).header().to_vec();
+    record.extend_from_slice(reason.as_bytes());
+    record
+}
+
 /// Why a copy stream ended before its end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CopyError {
@@ -225,4 +239,78 @@ pub enum CopyError {
     /// The other side sends what is no record.
     #[error("the other site sends {0:#010x} where a record should begin")]
     Malformed(u32),
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use proptest::prelude::*;
+
+    use super::{CopyError, HEADER, LARGEST, Reader, Record, Writer, last_words};
+
+    /// Everything that can be read, and how it ends.
+    fn read(octets: &[u8]) -> (Vec<u8>, Result<(), CopyError>) {
+        let mut reader = Reader::new(octets);
+        let mut read = Vec::new();
+        loop {
+            match reader.piece().now_or_never().unwrap() {
+                Ok(None) => return (read, Ok(())),
+                Err(error) => return (read, Err(error)),
+                Ok(Some(piece)) => {
+                    read.extend_from_slice(piece);
+                    let length = piece.len();
+                    reader.consume(length);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_header_is_a_record_or_refused() {
+        for length in [1, LARGEST] {
+            let record = Record::Data(length);
+            assert_eq!(Record::parse(record.header()), Ok(record));
+        }
+        assert_eq!(Record::parse([0; HEADER]), Ok(Record::End));
+        for number in [0xfffd, 0x7fff_ffff, 0x8000_0201, u32::MAX] {
+            let refused = Err(CopyError::Malformed(number));
+            assert_eq!(Record::parse(number.to_be_bytes()), refused);
+        }
+    }
+
+    #[test]
+    fn the_longest_reason_is_cut_between_characters() {
+        let (_, end) = read(&last_words(&"\u{e4}".repeat(400)));
+        assert_eq!(end, Err(CopyError::GaveUp("\u{e4}".repeat(256))));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_and_a_cut_is_no_end(
+            chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..300), 0..20),
+            gives_up in any::<bool>(),
+            at in any::<prop::sample::Index>(),
+        ) {
+            let mut written = Vec::new();
+            let mut writer = Writer::new(&mut written);
+            for chunk in &chunks {
+                let mut record = [&[0; HEADER], &chunk[..]].concat();
+                writer.data(&mut record).now_or_never().unwrap().unwrap();
+            }
+            let end = if gives_up {
+                writer.write(&last_words("no room")).now_or_never().unwrap().unwrap();
+                Err(CopyError::GaveUp("no room".to_owned()))
+            } else {
+                writer.end().now_or_never().unwrap().unwrap();
+                Ok(())
+            };
+            let whole = chunks.concat();
+            prop_assert_eq!(read(&written), (whole.clone(), end));
+
+            let cut = &written[..at.index(written.len())];
+            let (before, end) = read(cut);
+            prop_assert!(whole.starts_with(&before));
+            prop_assert_eq!(end, Err(CopyError::Cut));
+        }
+    }
 }

@@ -27,6 +27,8 @@ mod copy;
 mod counters;
 mod driver;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod handshake;
 mod hello;
 mod limiter;

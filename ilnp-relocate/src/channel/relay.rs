@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
-use super::copy::{self, CopyStream, Reader, Writer};
+use super::copy::{self, CopyStream, Octets, Reader, Writer};
 use super::counters::Count;
 use super::frame::HEADER;
 use super::{ChannelError, Connection, CopyError, Counters, Limiter, Opening};
@@ -138,7 +138,7 @@ impl Relay {
     async fn outward(
         &self,
         mut from: OwnedReadHalf,
-        writer: &mut Writer,
+        writer: &mut Writer<WriteHalf<Octets>>,
         count: &Count,
         lost: impl Future<Output = ()>,
     ) -> Result<(), RelayError> {
@@ -159,12 +159,14 @@ impl Relay {
     }
 }
 
+type Inward = Reader<ReadHalf<Octets>>;
+
 /// From the other site to the hypervisor.
 async fn inward(
-    mut reader: Reader,
+    mut reader: Inward,
     mut to: OwnedWriteHalf,
     count: &Arc<Count>,
-) -> Result<Reader, RelayError> {
+) -> Result<Inward, RelayError> {
     while let Some(octets) = reader.piece().await? {
         let length = octets.len();
         to.write_all(octets).await.map_err(RelayError::Hypervisor)?;
@@ -183,7 +185,7 @@ async fn inward(
 /// Both directions, until both have ended or one has failed.
 async fn both(
     outward: impl Future<Output = Result<(), RelayError>>,
-    inward: impl Future<Output = Result<Reader, RelayError>>,
+    inward: impl Future<Output = Result<Inward, RelayError>>,
 ) -> Result<(), RelayError> {
     tokio::pin!(outward, inward);
     tokio::select! {
