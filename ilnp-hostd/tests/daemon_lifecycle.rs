@@ -1,6 +1,7 @@
 //! The daemon from start to end, in network namespaces. Needs root.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod clones;
 mod daemon_net;
 
 use std::process::Command;

@@ -10,10 +10,13 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+const HOSTS: [&str; 3] = ["a", "b", "c"];
+
 /// How long anything may take on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Two hosts, `a` at 2001:db8:a::/64 and `c` at 2001:db8:c::/64, and the router between them.
+/// Three hosts, `a` at 2001:db8:a::/64, `b` at 2001:db8:b::/64 and `c` at 2001:db8:c::/64, and the
+/// router between them. `b` is a copy of `a`.
 pub(crate) struct Net {
     name: String,
     directory: tempfile::TempDir,
@@ -56,7 +59,8 @@ impl Net {
             "ip netns add {router}
              ip netns exec {router} sysctl -qw net.ipv6.conf.all.forwarding=1"
         ));
-        for (host, prefix) in [("a", "2001:db8:a::"), ("c", "2001:db8:c::")] {
+        for host in HOSTS {
+            let prefix = format!("2001:db8:{host}::");
             let namespace = net.namespace(host);
             sh(&format!(
                 "ip netns add {namespace}
@@ -82,7 +86,9 @@ impl Net {
                  prefix {prefix}/64 {{ }}; }};\n"
             )
         };
-        let text = interface("to-a", "2001:db8:a::") + &interface("to-c", "2001:db8:c::");
+        let text =
+            HOSTS.map(|host| interface(&format!("to-{host}"), &format!("2001:db8:{host}::")));
+        let text = text.concat();
         fs::write(&configuration, text).unwrap();
         let child = Command::new("ip")
             .args(["netns", "exec", &self.namespace("r"), "radvd", "--nodaemon"])
@@ -134,7 +140,7 @@ impl Net {
     /// Writes the configuration of a host's daemon: it knows the other host.
     pub(crate) fn configure(&self, host: &str) -> PathBuf {
         let directory = self.directory(host);
-        let other = if host == "a" { "c" } else { "a" };
+        let other = if host == "c" { "a" } else { "c" };
         let path = directory.join("hostd.toml");
         fs::write(
             &path,
@@ -143,6 +149,7 @@ impl Net {
                  state-dir = \"{directory}/state\"
                  control-socket = \"{directory}/run/hostd.sock\"
                  pin-dir = \"{directory}/bpf/ilnp\"
+                 relocation = {{ port = \"{directory}/port\" }}
                  [[correspondent]]
                  name = \"{other}.example\"
                  nid = \"{}\"
@@ -159,6 +166,18 @@ impl Net {
     /// Starts the daemon of a host.
     pub(crate) fn daemon(&self, host: &'static str) -> Daemon<'_> {
         let configuration = self.configure(host);
+        self.start(host, &configuration)
+    }
+
+    /// Starts the daemon of a host, which makes its own identifier.
+    pub(crate) fn daemon_without_nid(&self, host: &'static str) -> Daemon<'_> {
+        let text = fs::read_to_string(self.configure(host)).unwrap();
+        let path = self.directory(host).join("without-nid.toml");
+        fs::write(&path, text.split_once('\n').unwrap().1).unwrap();
+        self.start(host, &path)
+    }
+
+    fn start(&self, host: &'static str, configuration: &Path) -> Daemon<'_> {
         let child = self
             .command(host, env!("CARGO_BIN_EXE_ilnp-hostd"))
             .arg("--config")
@@ -227,12 +246,12 @@ impl Drop for Net {
             let _ = child.kill();
             let _ = child.wait();
         }
-        for name in ["a", "c", "r"] {
+        for name in HOSTS.into_iter().chain(["r"]) {
             let _ = Command::new("ip")
                 .args(["netns", "del", &self.namespace(name)])
                 .status();
         }
-        for host in ["a", "c"] {
+        for host in HOSTS {
             let _ = Command::new("umount")
                 .arg(self.directory(host).join("bpf"))
                 .status();
@@ -243,7 +262,7 @@ impl Drop for Net {
 /// The identifier of a host.
 pub(crate) fn nid(host: &str) -> &'static str {
     match host {
-        "a" => "0214:4fff:fe20:ee64",
+        "a" | "b" => "0214:4fff:fe20:ee64",
         _ => "0216:6fff:fe22:ee66",
     }
 }
@@ -251,7 +270,7 @@ pub(crate) fn nid(host: &str) -> &'static str {
 /// The handle of a host.
 pub(crate) fn handle(host: &str) -> &'static str {
     match host {
-        "a" => "fd69:6c6e:7000:2627:214:4fff:fe20:ee64",
+        "a" | "b" => "fd69:6c6e:7000:2627:214:4fff:fe20:ee64",
         _ => "fd69:6c6e:7000:2627:216:6fff:fe22:ee66",
     }
 }
