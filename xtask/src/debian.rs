@@ -35,6 +35,7 @@ pub(crate) const LAB: &[Need] = &[
     need("openssh-client", "ssh"),
     need("openssh-server", "sshd"),
     need("qemu-system-x86", "qemu-system-x86_64"),
+    need("qemu-utils", "qemu-nbd"),
     need("radvd", "radvd"),
     need("tcpdump", "tcpdump"),
 ];

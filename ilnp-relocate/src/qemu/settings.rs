@@ -1,5 +1,7 @@
 //! What a site's configuration says about one guest.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::hypervisor::HypervisorError;
@@ -8,6 +10,9 @@ use crate::hypervisor::HypervisorError;
 const MAX_SOCKET_PATH: usize = 107;
 /// The longest name of a guest or disk: it becomes part of file names and of QEMU's identifiers.
 const MAX_NAME: usize = 32;
+/// The longest identifier of a disk: QEMU's names of block nodes have at most 31 octets, and ours
+/// add up to ten to it.
+const MAX_DISK_ID: usize = 16;
 
 /// A guest as it is run at this site. Paths are absolute: QEMU must find them again whatever
 /// directory the agent is started in.
@@ -74,6 +79,12 @@ impl Settings {
             if let Err(why) = check_name(&disk.id) {
                 return refused(format!("the disk id {:?} of guest {name} {why}", disk.id));
             }
+            if disk.id.len() > MAX_DISK_ID {
+                return refused(format!(
+                    "the disk id {:?} of guest {name} has more than {MAX_DISK_ID} octets",
+                    disk.id
+                ));
+            }
             if self.disks[..position]
                 .iter()
                 .any(|other| other.id == disk.id)
@@ -102,6 +113,18 @@ impl Settings {
         Ok(())
     }
 
+    /// Makes the directory for sockets, which nobody else may enter: they ask for no password.
+    pub(super) fn create_run_dir(&self) -> Result<(), HypervisorError> {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        builder
+            .create(&self.run_dir)
+            .map_err(|error| HypervisorError::Failed {
+                doing: format!("create {}", self.run_dir.display()),
+                reason: error.to_string(),
+            })
+    }
+
     /// The Unix socket that QEMU serves the guest's port at.
     #[must_use]
     pub fn port_socket(&self) -> PathBuf {
@@ -109,32 +132,27 @@ impl Settings {
     }
 
     /// The Unix socket of the monitor.
-    #[must_use]
-    pub fn monitor_socket(&self) -> PathBuf {
+    pub(super) fn monitor_socket(&self) -> PathBuf {
         self.in_run_dir("qmp")
     }
 
     /// The Unix socket that a guest's memory arrives at.
-    #[must_use]
-    pub fn memory_socket(&self) -> PathBuf {
+    pub(super) fn memory_socket(&self) -> PathBuf {
         self.in_run_dir("memory")
     }
 
     /// The Unix socket that a guest's disks arrive at.
-    #[must_use]
-    pub fn disk_socket(&self) -> PathBuf {
+    pub(super) fn disk_socket(&self) -> PathBuf {
         self.in_run_dir("nbd")
     }
 
     /// The file with QEMU's process identifier, which QEMU locks while it lives.
-    #[must_use]
-    pub fn pid_file(&self) -> PathBuf {
+    pub(super) fn pid_file(&self) -> PathBuf {
         self.in_run_dir("pid")
     }
 
     /// What QEMU writes to its standard output and error, since it was started.
-    #[must_use]
-    pub fn log_file(&self) -> PathBuf {
+    pub(super) fn log_file(&self) -> PathBuf {
         self.in_run_dir("log")
     }
 
@@ -146,14 +164,12 @@ impl Settings {
 impl DiskSettings {
     /// Where the disk of a guest that arrives is written until the guest runs here. The name alone
     /// says that it may be thrown away, whoever finds it.
-    #[must_use]
-    pub fn incoming(&self) -> PathBuf {
+    pub(super) fn incoming(&self) -> PathBuf {
         with_suffix(&self.overlay, ".incoming")
     }
 
     /// Where the overlay of an earlier stay is put when the guest comes back. There is one at most.
-    #[must_use]
-    pub fn left_behind(&self) -> PathBuf {
+    pub(super) fn left_behind(&self) -> PathBuf {
         with_suffix(&self.overlay, ".left")
     }
 }
@@ -179,40 +195,42 @@ pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Settings for tests.
+#[cfg(test)]
+pub(super) fn example() -> Settings {
+    Settings {
+        name: "vm1".into(),
+        program: "qemu-system-x86_64".into(),
+        machine: "pc-q35-7.2".into(),
+        cpu: "qemu64,-cx16".into(),
+        accelerator: "tcg,thread=multi".into(),
+        memory: 192 << 20,
+        processors: 1,
+        arguments: Vec::new(),
+        port: true,
+        disks: vec![DiskSettings {
+            id: "vd0".into(),
+            base: Some("/images/base.qcow2".into()),
+            overlay: "/images/vm1.qcow2".into(),
+        }],
+        run_dir: "/run/ilnp-relocate".into(),
+        state_dir: "/var/lib/ilnp-relocate".into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn settings() -> Settings {
-        Settings {
-            name: "vm1".into(),
-            program: "qemu-system-x86_64".into(),
-            machine: "pc-q35-7.2".into(),
-            cpu: "qemu64,-cx16".into(),
-            accelerator: "tcg,thread=multi".into(),
-            memory: 192 << 20,
-            processors: 1,
-            arguments: Vec::new(),
-            port: true,
-            disks: vec![DiskSettings {
-                id: "vd0".into(),
-                base: Some("/images/base.qcow2".into()),
-                overlay: "/images/vm1.qcow2".into(),
-            }],
-            run_dir: "/run/ilnp-relocate".into(),
-            state_dir: "/var/lib/ilnp-relocate".into(),
-        }
-    }
-
     fn refusal(change: impl FnOnce(&mut Settings)) -> String {
-        let mut changed = settings();
+        let mut changed = example();
         change(&mut changed);
         changed.validate().unwrap_err().to_string()
     }
 
     #[test]
     fn accepts_usual_settings() {
-        settings().validate().unwrap();
+        example().validate().unwrap();
     }
 
     #[test]
@@ -224,6 +242,8 @@ mod tests {
         assert!(name("a,id=b").contains("other characters"));
         assert!(name(&"a".repeat(33)).contains("more than 32 octets"));
         assert!(refusal(|settings| settings.disks[0].id = "0".into()).contains("disk id"));
+        let long = refusal(|settings| settings.disks[0].id = "d".repeat(17));
+        assert!(long.contains("more than 16 octets"));
     }
 
     #[test]

@@ -1,0 +1,263 @@
+//! The half at the site that a guest comes to.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::check::{self, lies_on_base};
+use super::command_line::{Backend, Beginning, arguments};
+use super::image;
+use super::instance::Instance;
+use super::memory::{Migration, next_status};
+use super::process::Process;
+use super::settings::{DiskSettings, Settings};
+use crate::hypervisor::{Description, Disk, HypervisorError, Plan, Storage, Stream, Target};
+use crate::qmp::Events;
+
+/// A guest that comes to this site, or is to.
+pub struct Incoming {
+    settings: Settings,
+    memory: PathBuf,
+    nbd: PathBuf,
+    arriving: Option<Arriving>,
+}
+
+/// The QEMU that a guest arrives in.
+struct Arriving {
+    qemu: Instance,
+    migration: Events,
+}
+
+impl Incoming {
+    /// A guest that may come.
+    ///
+    /// # Errors
+    /// Those of [`Settings::validate`].
+    pub fn new(settings: Settings) -> Result<Self, HypervisorError> {
+        settings.validate()?;
+        let (memory, nbd) = (settings.memory_socket(), settings.disk_socket());
+        Ok(Self {
+            settings,
+            memory,
+            nbd,
+            arriving: None,
+        })
+    }
+
+    /// A guest that was arriving when the agent ended. If its QEMU is gone, there is nothing to
+    /// wait for, and [`discard`](Target::discard) clears up.
+    ///
+    /// # Errors
+    /// Those of [`Settings::validate`], and when QEMU is there but does not answer.
+    pub async fn attach(settings: Settings) -> Result<Self, HypervisorError> {
+        let mut incoming = Self::new(settings)?;
+        if Process::find(&incoming.settings).is_some() {
+            incoming.arriving = Some(Arriving::new(Instance::attach(&incoming.settings).await?));
+        }
+        Ok(incoming)
+    }
+
+    fn arriving(&mut self) -> Result<&mut Arriving, HypervisorError> {
+        let guest = &self.settings.name;
+        self.arriving.as_mut().ok_or_else(|| HypervisorError::Gone {
+            guest: guest.clone(),
+            reason: "no QEMU that it could arrive in has been started, or it has ended".to_owned(),
+        })
+    }
+
+    /// Starts QEMU and opens its sockets.
+    async fn start(&self, guest: &Description, plan: &Plan) -> Result<Arriving, HypervisorError> {
+        let mut backends = Vec::new();
+        for (settings, disk) in self.settings.disks.iter().zip(&guest.disks) {
+            backends.push(self.backend(settings, disk, plan.storage).await?);
+        }
+        let arguments = arguments(&self.settings, Beginning::Incoming, &backends);
+        let arriving = Arriving::new(Instance::start(&self.settings, &arguments).await?);
+        let opened = self.open(&arriving.qemu, plan).await;
+        if opened.is_err() {
+            arriving.qemu.quit().await?;
+        }
+        opened.map(|()| arriving)
+    }
+
+    async fn open(&self, qemu: &Instance, plan: &Plan) -> Result<(), HypervisorError> {
+        let capabilities = json!({"capabilities": [{"capability": "events", "state": true}]});
+        qemu.execute(
+            "set up the arrival",
+            "migrate-set-capabilities",
+            capabilities,
+        )
+        .await?;
+        if plan.storage != Storage::None && !self.settings.disks.is_empty() {
+            let address = json!({"addr": {"type": "unix", "data": {"path": self.nbd}}});
+            qemu.execute("serve the disks", "nbd-server-start", address)
+                .await?;
+            for DiskSettings { id, .. } in &self.settings.disks {
+                let export = json!({"type": "nbd", "id": format!("relocate-{id}"), "node-name": id, "name": id, "writable": true});
+                qemu.execute(&format!("serve disk {id}"), "block-export-add", export)
+                    .await?;
+            }
+        }
+        let uri = json!({"uri": format!("unix:{}", self.memory.display())});
+        qemu.execute("wait for memory", "migrate-incoming", uri)
+            .await?;
+        Ok(())
+    }
+
+    /// Makes what a disk is to be written to.
+    async fn backend(
+        &self,
+        settings: &DiskSettings,
+        disk: &Disk,
+        storage: Storage,
+    ) -> Result<Backend, HypervisorError> {
+        let base = match &settings.base {
+            Some(path) if lies_on_base(disk, storage) => {
+                Some((path.clone(), image::info(path).await?.format))
+            }
+            _ => None,
+        };
+        if storage == Storage::None {
+            return Ok(Backend::Image {
+                path: settings.overlay.clone(),
+                base,
+            });
+        }
+        let path = settings.incoming();
+        remove(&path)?;
+        let below = base
+            .as_ref()
+            .map(|(path, format)| (path.as_path(), *format));
+        image::create(&path, disk.size, below).await?;
+        Ok(Backend::Image { path, base })
+    }
+
+    fn remove_arrived_disks(&self) -> Result<(), HypervisorError> {
+        for disk in &self.settings.disks {
+            remove(&disk.incoming())?;
+        }
+        Ok(())
+    }
+
+    /// The disks that have arrived become the guest's.
+    fn adopt_disks(&self) -> Result<(), HypervisorError> {
+        for disk in &self.settings.disks {
+            let incoming = disk.incoming();
+            if !incoming.exists() {
+                continue;
+            }
+            if disk.overlay.exists() {
+                tracing::info!(overlay = %disk.overlay.display(), "of an earlier stay, is kept as .left");
+                rename(&disk.overlay, &disk.left_behind())?;
+            }
+            rename(&incoming, &disk.overlay)?;
+        }
+        Ok(())
+    }
+}
+
+impl Arriving {
+    fn new(qemu: Instance) -> Self {
+        let migration = qemu.events(&["MIGRATION"]);
+        Self { qemu, migration }
+    }
+}
+
+#[async_trait]
+impl Target for Incoming {
+    async fn check(&mut self, guest: &Description, plan: &Plan) -> Result<(), HypervisorError> {
+        check::check(&self.settings, guest, plan).await
+    }
+
+    async fn prepare(&mut self, guest: &Description, plan: &Plan) -> Result<(), HypervisorError> {
+        check::check_nothing_runs(&self.settings)?;
+        check::check_disks_match(&self.settings, guest)?;
+        match self.start(guest, plan).await {
+            Ok(arriving) => self.arriving = Some(arriving),
+            Err(error) => {
+                self.remove_arrived_disks()?;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn socket(&self, stream: &Stream) -> Option<&Path> {
+        self.arriving.as_ref()?;
+        match stream {
+            Stream::Memory => Some(&self.memory),
+            Stream::Disk(id) => self
+                .settings
+                .disks
+                .iter()
+                .any(|disk| disk.id == *id)
+                .then_some(self.nbd.as_path()),
+            Stream::Control => None,
+        }
+    }
+
+    async fn loaded(&mut self) -> Result<(), HypervisorError> {
+        let Arriving { qemu, migration } = self.arriving()?;
+        while Migration::query(qemu).await?.status.as_deref() != Some("completed") {
+            match next_status(qemu, migration).await?.as_str() {
+                "failed" | "cancelled" => return Err(Migration::query(qemu).await?.failure()),
+                _ => {}
+            }
+        }
+        // The source has closed its end before it sent the state that is loaded now.
+        let server: Vec<serde_json::Value> = qemu.query("query-block-exports", json!({})).await?;
+        if !server.is_empty() {
+            qemu.execute("serve the disks no longer", "nbd-server-stop", json!({}))
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn resume(&mut self) -> Result<(), HypervisorError> {
+        let status = Migration::query(&self.arriving()?.qemu).await?.status;
+        if status.as_deref() != Some("completed") {
+            return Err(HypervisorError::Refused(format!(
+                "guest {} has not arrived and cannot run",
+                self.settings.name
+            )));
+        }
+        self.adopt_disks()?;
+        let qemu = &self.arriving()?.qemu;
+        qemu.execute("let the guest run here", "cont", json!({}))
+            .await?;
+        Ok(())
+    }
+
+    async fn discard(&mut self) -> Result<(), HypervisorError> {
+        if let Some(Arriving { qemu, .. }) = &self.arriving {
+            if qemu.run_state().await.is_ok_and(|state| state == "running") {
+                return Err(HypervisorError::Refused(format!(
+                    "guest {} runs here and cannot be discarded",
+                    self.settings.name
+                )));
+            }
+            qemu.quit().await?;
+        }
+        self.arriving = None;
+        self.remove_arrived_disks()
+    }
+}
+
+fn remove(path: &Path) -> Result<(), HypervisorError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(HypervisorError::Failed {
+            doing: format!("remove {}", path.display()),
+            reason: error.to_string(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), HypervisorError> {
+    std::fs::rename(from, to).map_err(|error| HypervisorError::Failed {
+        doing: format!("rename {} to {}", from.display(), to.display()),
+        reason: error.to_string(),
+    })
+}
