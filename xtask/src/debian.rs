@@ -40,8 +40,12 @@ pub(crate) const LAB: &[Need] = &[
     need("tcpdump", "tcpdump"),
 ];
 
-/// For the tests: what judges our packets, and is not ours.
-pub(crate) const JUDGE: &[Need] = &[need("cpio", "cpio"), need("tshark", "tshark")];
+/// For the tests: what judges our packets and certificates, and is not ours.
+pub(crate) const JUDGE: &[Need] = &[
+    need("cpio", "cpio"),
+    need("openssl", "openssl"),
+    need("tshark", "tshark"),
+];
 
 /// For names: the servers and tools that ours are tried against.
 pub(crate) const NAMES: &[Need] = &[

@@ -6,7 +6,7 @@
 //!                    +-- copies: one stream for each connection of a hypervisor, either way
 //! ```
 //!
-//! After TLS both sides say [hello](hello): protocol version and site. Then yamux carries streams;
+//! After TLS both sides say hello: protocol version and site. Then yamux carries streams;
 //! each begins with an [opening](Opening) that says what it is.
 //!
 //! * **Orders** ([`Connection::send`], [`Connection::receive`]) are JSON of at most [`LARGEST_ORDER`]
