@@ -47,23 +47,31 @@ pub(crate) struct Programs {
 impl Programs {
     /// Finds the programs in a folder, or beside the running program.
     fn find(folder: Option<&Path>, dnsd: bool) -> Result<Self, LabError> {
-        let folder = match folder {
-            Some(folder) => folder.to_owned(),
-            None => beside_this_program()?,
-        };
-        let find = |name| {
-            let path = folder.join(name);
-            if path.is_file() {
-                Ok(path)
-            } else {
-                Err(LabError::NotBuilt(path))
-            }
-        };
+        let find = |name| find(folder, name);
         Ok(Self {
             daemon: find("ilnp-hostd")?,
             command: find("ilnp")?,
             dnsd: dnsd.then(|| find("ilnp-dnsd")).transpose()?,
         })
+    }
+}
+
+/// The program that answers the lab's probes in a guest.
+pub(crate) fn probe_end(options: &Options) -> Result<PathBuf, LabError> {
+    find(options.bin_dir.as_deref(), "ilnp-lab-end")
+}
+
+/// Finds a program of this workspace in a folder, or beside the running program.
+fn find(folder: Option<&Path>, name: &str) -> Result<PathBuf, LabError> {
+    let folder = match folder {
+        Some(folder) => folder.to_owned(),
+        None => beside_this_program()?,
+    };
+    let path = folder.join(name);
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(LabError::NotBuilt(path))
     }
 }
 

@@ -53,7 +53,7 @@ fn flows(settings: LinkSettings) -> anyhow::Result<Vec<Flow>> {
     let lab = Lab::build(&scenario, Protocol::Ipv6, &options)?;
     let ends = Ends {
         from: lab.host("left")?,
-        to: lab.host("right")?,
+        to: lab.topology().party("right")?,
         address: lab.address("left", "right")?,
         port: 9000,
     };

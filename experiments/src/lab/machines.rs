@@ -4,7 +4,9 @@ use super::Lab;
 use crate::daemon::configuration;
 use crate::error::{Doing, LabError};
 use crate::guest::Kernel;
-use crate::machine::{Daemon, furnish};
+use crate::lab::MoveTimes;
+use crate::machine::{Boot, Daemon, furnish};
+use crate::programs::probe_end;
 use crate::topology::Party;
 
 impl Lab {
@@ -14,6 +16,7 @@ impl Lab {
             return Ok(());
         }
         let kernel = Kernel::find()?;
+        let probe_end = probe_end(&self.options)?;
         let mut images = vec![];
         for machine in &self.topology.machines {
             let programs = self.programs.as_ref().filter(|_| machine.speaks_ilnp());
@@ -33,20 +36,49 @@ impl Lab {
             });
             let sessions = self.topology.run_directory();
             let daemon = daemon.transpose()?;
-            let image = furnish(machine, &self.scenario, &kernel, daemon.as_ref(), sessions)?;
-            images.push(image);
+            images.push(furnish(
+                machine,
+                &self.scenario,
+                &kernel,
+                daemon.as_ref(),
+                sessions,
+                &probe_end,
+            )?);
         }
         let out = &self.options.out;
         let (machines, hypervisors) = self.topology.machines_and_hypervisors();
-        for (machine, image) in machines.iter_mut().zip(&images) {
+        for (machine, image) in machines.iter_mut().zip(images) {
             let place = hypervisors
                 .iter()
                 .find(|one| one.name() == machine.hypervisor());
             if let Some(hypervisor) = place {
-                machine.start(hypervisor, &kernel, image, out)?;
+                let boot = Boot {
+                    kernel: kernel.image.clone(),
+                    image,
+                };
+                machine.start(hypervisor, boot, out)?;
             }
         }
         Ok(())
+    }
+
+    /// Moves a virtual machine to a hypervisor of a site, to another one when it is there already.
+    pub(super) fn move_machine(&mut self, name: &str, site: &str) -> Result<MoveTimes, LabError> {
+        let (clock, out) = (self.clock, &self.options.out);
+        let (machines, hypervisors) = self.topology.machines_and_hypervisors();
+        let misuse = |what: String| LabError::Misuse(what);
+        let machine = machines.iter_mut().find(|one| one.name() == name);
+        let machine =
+            machine.ok_or_else(|| misuse(format!("no virtual machine is called {name:?}")))?;
+        let place = |name: &str| hypervisors.iter().find(|one| one.name() == name);
+        let source = place(machine.hypervisor());
+        let target = hypervisors
+            .iter()
+            .find(|one| one.site() == site && one.name() != machine.hypervisor());
+        let (source, target) = source
+            .zip(target)
+            .ok_or_else(|| misuse(format!("{site} has no other hypervisor for {name}")))?;
+        machine.migrate(source, target, clock, out)
     }
 
     /// Waits until every virtual machine can be reached.

@@ -217,6 +217,9 @@ impl Lab {
         kind: MoveKind,
         overlap: Duration,
     ) -> Result<MoveTimes, LabError> {
+        if self.topology.machine(host).is_ok() {
+            return self.move_machine(host, site);
+        }
         let clock = self.clock;
         let (host, site) = self.topology.host_and_site(host, site)?;
         let old = host.active();

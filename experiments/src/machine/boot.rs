@@ -1,14 +1,23 @@
 //! How the hypervisor runs a machine.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::Machine;
 use crate::error::LabError;
-use crate::guest::{Kernel, console};
+use crate::guest::console;
 use crate::process::Process;
 use crate::scenario::Accelerator;
 use crate::topology::{Hypervisor, guest_port};
+
+/// What a machine boots.
+#[derive(Debug)]
+pub(crate) struct Boot {
+    /// The kernel.
+    pub(crate) kernel: PathBuf,
+    /// The initramfs.
+    pub(crate) image: PathBuf,
+}
 
 /// The image may fill more of the memory than the half that a tmpfs is allowed.
 const KERNEL_WORDS: &str = "console=ttyS0 quiet panic=-1 rootfstype=ramfs";
@@ -20,17 +29,29 @@ impl Machine {
     /// [`LabError::Io`] when QEMU cannot be started.
     pub(crate) fn start(
         &mut self,
-        hypervisor: &Hypervisor,
-        kernel: &Kernel,
-        image: &Path,
+        at: &Hypervisor,
+        boot: Boot,
         out: &Path,
     ) -> Result<(), LabError> {
+        self.process = Some(self.qemu(at, &boot, out, &[])?);
+        self.boot = Some(boot);
+        Ok(())
+    }
+
+    /// Starts QEMU for this machine; `more` is what its command line has besides.
+    pub(super) fn qemu(
+        &self,
+        at: &Hypervisor,
+        boot: &Boot,
+        out: &Path,
+        more: &[&str],
+    ) -> Result<Process, LabError> {
         let vm = self.settings.vm.unwrap_or_default();
         let accelerator = match vm.accelerator {
             Accelerator::Tcg => "tcg,thread=multi",
             Accelerator::Kvm => "kvm",
         };
-        let mut command: Command = hypervisor.namespace().command("qemu-system-x86_64");
+        let mut command: Command = at.namespace().command("qemu-system-x86_64");
         command.args([
             "-nodefaults",
             "-no-user-config",
@@ -49,28 +70,29 @@ impl Machine {
             "1",
         ]);
         command.args(["-m", &(vm.memory >> 20).to_string()]);
-        command.args(self.arguments(hypervisor.name(), kernel, image, out));
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        let log = out.join(format!("{}-qemu.log", self.name()));
-        self.process = Some(Process::start("qemu", &mut command, &log)?);
-        Ok(())
+        command.args(self.arguments(at.name(), boot, out));
+        command
+            .args(more)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let log = out.join(format!("{}-{}-qemu.log", self.name(), at.name()));
+        Process::start("qemu", &mut command, &log)
+    }
+
+    /// The socket of QEMU's monitor at a hypervisor.
+    pub(super) fn monitor_at(&self, hypervisor: &str) -> PathBuf {
+        self.directory.join(format!("qmp-{hypervisor}.sock"))
     }
 
     /// The words of QEMU's command line that say what is special about this machine at a
     /// hypervisor.
-    fn arguments(
-        &self,
-        hypervisor: &str,
-        kernel: &Kernel,
-        image: &Path,
-        out: &Path,
-    ) -> Vec<String> {
+    fn arguments(&self, hypervisor: &str, boot: &Boot, out: &Path) -> Vec<String> {
         let [.., a, b] = self.settings.nid.octets();
         let words = [
             "-kernel",
-            &kernel.image.display().to_string(),
+            &boot.kernel.display().to_string(),
             "-initrd",
-            &image.display().to_string(),
+            &boot.image.display().to_string(),
             "-append",
             KERNEL_WORDS,
             "-netdev",
@@ -98,6 +120,11 @@ impl Machine {
             ),
             "-serial",
             "chardev:serial",
+            "-qmp",
+            &format!(
+                "unix:{},server=on,wait=off",
+                self.monitor_at(hypervisor).display()
+            ),
         ];
         words.map(str::to_owned).into()
     }

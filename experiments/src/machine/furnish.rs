@@ -25,13 +25,14 @@ pub(crate) struct Daemon<'a> {
 }
 
 /// Makes the image of a machine, with a daemon when one is to run. What the clients of its servers
-/// need is left below the folder `sessions`.
+/// need is left below the folder `sessions`; `probe_end` is the program that answers probes.
 pub(crate) fn furnish(
     machine: &Machine,
     scenario: &Scenario,
     kernel: &Kernel,
     daemon: Option<&Daemon<'_>>,
     sessions: &Path,
+    probe_end: &Path,
 ) -> Result<PathBuf, LabError> {
     let mut image = Image::begin(&machine.directory().join("image.cpio"), kernel)?;
     let mut start = format!("hostname {}\n", machine.name());
@@ -61,8 +62,8 @@ pub(crate) fn furnish(
     }
     for (index, workload) in (0u16..).zip(&scenario.workloads) {
         if workload.to == machine.name() {
-            let seed = scenario.seed;
-            start.push_str(&in_guest::add(&mut image, workload, index, sessions, seed)?);
+            let more = (probe_end, scenario.seed);
+            start.push_str(&in_guest::add(&mut image, workload, index, sessions, more)?);
         }
     }
     image.finish(&start)

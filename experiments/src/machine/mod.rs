@@ -2,6 +2,7 @@
 
 mod boot;
 mod furnish;
+mod migration;
 
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -14,6 +15,7 @@ use crate::guest::console::{Answer, Console};
 use crate::process::Process;
 use crate::scenario::{self, Protocol};
 
+pub(crate) use boot::Boot;
 pub(crate) use furnish::{Daemon, furnish};
 
 /// From power-on to the daemon's first Locator, on a machine that does other things as well.
@@ -33,6 +35,8 @@ pub struct Machine {
     site: String,
     /// The hypervisor that it is on.
     hypervisor: String,
+    /// What it boots, once it was started.
+    boot: Option<Boot>,
     process: Option<Process>,
 }
 
@@ -50,6 +54,7 @@ impl Machine {
             directory,
             site: settings.site.clone(),
             hypervisor: settings.site.clone(),
+            boot: None,
             process: None,
         })
     }

@@ -1,6 +1,7 @@
 //! The frames of a capture, and what they say of where packets went.
 
 use std::fs::File;
+use std::net::Ipv6Addr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -47,6 +48,26 @@ pub(crate) fn ipv6(frame: &[u8]) -> Option<(Headers, &[u8])> {
     let packet = frame.get(EthernetPacket::minimum_packet_size()..)?;
     let headers = is_ipv6.then(|| Headers::parse(packet).ok())?;
     Some((headers?, packet))
+}
+
+/// When the first packet came from an address, at `from` or later.
+///
+/// # Errors
+/// As [`for_each`].
+pub(crate) fn first_from(
+    address: Ipv6Addr,
+    file: &Path,
+    clock: Clock,
+    from: Duration,
+) -> Result<Option<Duration>, LabError> {
+    let mut first = None;
+    for_each(file, clock, |at, frame| {
+        let is_first = first.is_none() && at >= from;
+        if is_first && ipv6(frame).is_some_and(|(headers, _)| headers.source == address) {
+            first = Some(at);
+        }
+    })?;
+    Ok(first)
 }
 
 /// Where the first ILNP packet to a node went that was sent at `from` or later: its Locator.

@@ -15,7 +15,7 @@ use crate::measure::frames;
 use crate::measure::lines::Line;
 use crate::measure::updates::{self, Update};
 use crate::scenario::{Move, Protocol, Scenario};
-use crate::topology::guest_port;
+use crate::topology::{Party, guest_port};
 
 /// What watches hosts while the sessions run.
 pub(super) struct Watch {
@@ -74,7 +74,8 @@ impl Watch {
         let (mut captures, mut updates) = (vec![], vec![]);
         for (name, capture) in self.captures {
             let file = capture.finish();
-            if lab.protocol() == Protocol::Ilnp && lines.contains_key(&name) {
+            let moves = lines.contains_key(&name) || lab.topology().machine(&name).is_ok();
+            if lab.protocol() == Protocol::Ilnp && moves {
                 let nid = lab.topology().party(&name)?.settings().nid;
                 let found = updates::read(&file, lab.clock())?;
                 updates.extend(found.into_iter().filter(|update| update.sender() == nid));
@@ -166,14 +167,27 @@ impl Seen {
                 .find(|update| update.acknowledgement == acknowledgement)
                 .map(|update| update.at)
         };
+        let usable = match (host, host.address_in(site.settings())) {
+            (Party::Host(_), Some(address)) => became_usable(seen, address, times, end),
+            // Nobody tells what its kernel thinks; its first packet does.
+            (Party::Machine(machine), Some(address)) => {
+                let name = machine.name();
+                let files = self.captures.iter().filter(|(host, _)| host == name);
+                let mut first = None;
+                for (_, file) in files {
+                    let found = frames::first_from(address, file, lab.clock(), times.attached)?;
+                    first = first.into_iter().chain(found).min();
+                }
+                first.filter(|at| *at < end)
+            }
+            (_, None) => None,
+        };
         let own = names.iter().filter(|one| one.host == step.host);
         let prefixes = &site.settings().prefixes;
         Ok(Moved {
             step: step.clone(),
             times,
-            usable: host
-                .address_in(site.settings())
-                .and_then(|address| became_usable(seen, address, times, end)),
+            usable,
             updated: first(false),
             acknowledged: first(true),
             published: own

@@ -3,10 +3,13 @@
 
 use std::path::Path;
 
-use super::{curl, port, session_name, ssh};
+use super::{curl, port, probe, session_name, ssh};
 use crate::error::{Doing, LabError};
 use crate::guest::Image;
 use crate::scenario::{Program, Workload};
+
+/// The far end of probes, in a guest.
+const PROBE_END: &str = "/usr/bin/ilnp-lab-end";
 
 /// Adds the server of a workload to an image, and returns the lines of a shell that start it. What
 /// the client needs of it is left in the session's folder below `sessions`.
@@ -15,7 +18,7 @@ pub(crate) fn add(
     workload: &Workload,
     index: u16,
     sessions: &Path,
-    seed: u64,
+    (probe_end, seed): (&Path, u64),
 ) -> Result<String, LabError> {
     let name = session_name(workload, index);
     let directory = sessions.join(&name);
@@ -52,10 +55,22 @@ pub(crate) fn add(
         }
         // The kernel answers.
         Program::Ping => Ok(String::new()),
-        Program::Iperf3 | Program::Udp | Program::Tcp => {
-            let program = workload.program.name();
-            Err(LabError::Misuse(format!("{program} has no end in a guest")))
+        Program::Udp | Program::Tcp => {
+            let settings = probe::Settings::of(workload);
+            let own = if settings.inward() {
+                format!("--interval {}", settings.interval.as_micros())
+            } else {
+                String::new()
+            };
+            image.program(probe_end, PROBE_END)?;
+            let over = workload.program.name();
+            let command = format!("{PROBE_END} {over} {port} {own}");
+            if settings.over_tcp {
+                return Ok(start(&command, port));
+            }
+            Ok(format!("{command} >/dev/console 2>&1 &\n"))
         }
+        Program::Iperf3 => Err(LabError::Misuse("iperf3 has no end in a guest".to_owned())),
     }
 }
 

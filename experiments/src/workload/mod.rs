@@ -126,7 +126,7 @@ pub fn start(lab: &Lab, workload: &Workload, index: u16) -> Result<Box<dyn Sessi
             let settings = probe::Settings::of(workload);
             let ends = probe::Ends {
                 from: place.from,
-                to: place.to.in_namespace()?,
+                to: place.to,
                 address: address(lab, workload)?,
                 port: place.port,
             };

@@ -1,9 +1,13 @@
 //! Numbered probes of the lab's own, as datagrams and on a TCP connection.
 
+mod echo;
+mod remote;
 mod tcp;
 mod udp;
 
-use std::net::Ipv6Addr;
+pub use echo::serve;
+
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,12 +15,17 @@ use std::time::Duration;
 use super::Session;
 use crate::clock::Clock;
 use crate::error::LabError;
-use crate::measure::flow::Arrival;
+use crate::measure::flow::{Arrival, Flow};
 use crate::scenario::{Direction, Program, Workload};
-use crate::topology::Host;
+use crate::topology::{Host, Party};
 
 /// The length of a probe: its number, when it was sent in nanoseconds, then zeros.
 const LENGTH: usize = 64;
+/// How long the other end may take to answer at first.
+const START: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_millis(20);
+/// What opens the way for datagrams: no probe has this length.
+const HELLO: &[u8] = b"ilnp-lab";
 /// How often a receiving thread looks whether it is to stop.
 const STOP: Duration = Duration::from_millis(50);
 
@@ -45,7 +54,8 @@ impl Settings {
         self.direction != Direction::In
     }
 
-    fn inward(&self) -> bool {
+    /// Whether the host that answers sends probes of its own.
+    pub(super) fn inward(&self) -> bool {
         self.direction != Direction::Out
     }
 }
@@ -56,7 +66,7 @@ pub struct Ends<'a> {
     /// The host that starts.
     pub from: &'a Host,
     /// The host that answers.
-    pub to: &'a Host,
+    pub to: Party<'a>,
     /// The address by which `from` reaches `to`.
     pub address: Ipv6Addr,
     /// A free port at `to`.
@@ -72,11 +82,17 @@ pub fn start(
     settings: &Settings,
     clock: Clock,
 ) -> Result<Box<dyn Session>, LabError> {
-    if settings.over_tcp {
-        Ok(Box::new(tcp::Tcp::start(ends, settings, clock)?))
-    } else {
-        Ok(Box::new(udp::Udp::start(ends, settings, clock)?))
-    }
+    let remote = SocketAddr::from((ends.address, ends.port));
+    Ok(match ends.to {
+        Party::Machine(_) => {
+            let remote = remote::Remote::start(ends.from, ends.to, remote, settings, clock);
+            Box::new(remote?)
+        }
+        Party::Host(far) if settings.over_tcp => {
+            Box::new(tcp::Tcp::start((ends.from, far), remote, settings, clock)?)
+        }
+        Party::Host(far) => Box::new(udp::Udp::start((ends.from, far), remote, settings, clock)?),
+    })
 }
 
 /// The octets of a probe that is sent now.
@@ -97,6 +113,13 @@ fn arrival(octets: &[u8], now: Duration) -> Option<Arrival> {
         number: u64::from_be_bytes(*number),
         delay: Some(now.saturating_sub(sent)),
     })
+}
+
+/// Whether the records count 0, 1, 2 and so on.
+fn is_contiguous(flow: &Flow) -> bool {
+    (0u64..)
+        .zip(&flow.arrivals)
+        .all(|(expected, arrival)| arrival.number == expected)
 }
 
 /// What a receiving thread writes down, and how it is told to stop.

@@ -4,17 +4,15 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use super::{Ends, LENGTH, Record, STOP, Settings, arrival, probe};
+use super::{LENGTH, Record, START, STOP, Settings, arrival, is_contiguous, probe};
 use crate::clock::Clock;
 use crate::error::{Doing, LabError};
 use crate::measure::flow::{Flow, Unit};
 use crate::realtime::prefer_this_thread;
+use crate::topology::Host;
 use crate::workload::pace::Pacer;
 use crate::workload::{Observed, Session};
-
-const START: Duration = Duration::from_secs(10);
 
 /// A connection that carries records.
 pub(super) struct Tcp {
@@ -34,19 +32,17 @@ struct Way {
 
 impl Tcp {
     pub(super) fn start(
-        ends: &Ends<'_>,
+        (from, to): (&Host, &Host),
+        remote: SocketAddr,
         settings: &Settings,
         clock: Clock,
     ) -> Result<Self, LabError> {
-        let remote = SocketAddr::from((ends.address, ends.port));
-        let what = || format!("connect TCP {remote} from {}", ends.from.name());
-        let listener = ends
-            .to
+        let what = || format!("connect TCP {remote} from {}", from.name());
+        let listener = to
             .namespace()
             .inside(|| TcpListener::bind(remote))?
-            .doing(|| format!("open TCP {remote} on {}", ends.to.name()))?;
-        let near = ends
-            .from
+            .doing(|| format!("open TCP {remote} on {}", to.name()))?;
+        let near = from
             .namespace()
             .inside(|| TcpStream::connect_timeout(&remote, START))?
             .doing(what)?;
@@ -55,7 +51,7 @@ impl Tcp {
             stream.set_nodelay(true).doing(what)?;
             stream.set_read_timeout(Some(STOP)).doing(what)?;
         }
-        let names = (ends.from.name(), ends.to.name());
+        let names = (from.name(), to.name());
         let mut ways = vec![];
         if settings.outward() {
             ways.push(Way::start(&near, &far, names, settings, clock)?);
@@ -188,11 +184,4 @@ impl Drop for Tcp {
         }
         self.close();
     }
-}
-
-/// Whether the records count 0, 1, 2 and so on.
-fn is_contiguous(flow: &Flow) -> bool {
-    (0u64..)
-        .zip(&flow.arrivals)
-        .all(|(expected, arrival)| arrival.number == expected)
 }

@@ -5,21 +5,16 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::{Ends, LENGTH, Record, STOP, Settings, arrival, probe};
+use super::{HELLO, LENGTH, RETRY, Record, START, STOP, Settings, arrival, probe};
 use crate::clock::Clock;
 use crate::error::{Doing, LabError};
 use crate::measure::flow::{Flow, Unit};
 use crate::realtime::prefer_this_thread;
+use crate::topology::Host;
 use crate::workload::pace::Pacer;
 use crate::workload::{Observed, Session};
-
-/// How long the other end may take to answer at first.
-const START: Duration = Duration::from_secs(10);
-const RETRY: Duration = Duration::from_millis(20);
-/// What opens the way: no probe has this length.
-const HELLO: &[u8] = b"ilnp-lab";
 
 /// Datagrams under way.
 pub(super) struct Udp {
@@ -37,39 +32,37 @@ struct Way {
 
 impl Udp {
     pub(super) fn start(
-        ends: &Ends<'_>,
+        (from, to): (&Host, &Host),
+        remote: SocketAddr,
         settings: &Settings,
         clock: Clock,
     ) -> Result<Self, LabError> {
-        let remote = SocketAddr::from((ends.address, ends.port));
         let bind = |address: SocketAddr| {
             let socket = UdpSocket::bind(address)?;
             socket.set_read_timeout(Some(RETRY))?;
             Ok::<_, io::Error>(socket)
         };
-        let far = ends
-            .to
+        let far = to
             .namespace()
             .inside(|| bind(remote))?
-            .doing(|| format!("open UDP {remote} on {}", ends.to.name()))?;
-        let near = ends
-            .from
+            .doing(|| format!("open UDP {remote} on {}", to.name()))?;
+        let near = from
             .namespace()
             .inside(|| {
                 let socket = bind(SocketAddr::from(([0u16; 8], 0)))?;
                 socket.connect(remote)?;
                 Ok::<_, io::Error>(socket)
             })?
-            .doing(|| format!("connect UDP {remote} on {}", ends.from.name()))?;
+            .doing(|| format!("connect UDP {remote} on {}", from.name()))?;
         if !meet(&near, &far) {
             return Err(LabError::TimedOut {
-                what: format!("an answer from UDP {remote} on {}", ends.to.name()),
+                what: format!("an answer from UDP {remote} on {}", to.name()),
                 seconds: START.as_secs(),
-                hint: format!("is there a way from {}?", ends.from.name()),
+                hint: format!("is there a way from {}?", from.name()),
             });
         }
         let (near, far) = (Arc::new(near), Arc::new(far));
-        let names = (ends.from.name(), ends.to.name());
+        let names = (from.name(), to.name());
         let mut ways = vec![];
         if settings.outward() {
             ways.push(Way::start(&near, &far, names, settings, clock)?);
