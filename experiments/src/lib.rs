@@ -80,6 +80,7 @@
 //! to = "b"
 //! kind = "soft"               # or "hard", the default: the old prefix dies at once
 //! overlap = "2s"              # attached to both sites for so long
+//! silence = "0ms"             # hard: nothing passes for so long before, unseen by the host
 //!
 //! [[workload]]
 //! program = "udp"             # numbered probes; also "tcp", "ssh", "ping", "iperf3"

@@ -61,6 +61,7 @@ fn moved(usable: u64, updated: Option<u64>, acknowledged: Option<u64>) -> Moved 
             to: "b".to_owned(),
             kind: MoveKind::Hard,
             overlap: Duration::ZERO,
+            silence: Duration::ZERO,
         },
         times: MoveTimes {
             cut: at(2001),

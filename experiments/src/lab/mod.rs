@@ -205,6 +205,16 @@ impl Lab {
         Ok((daemon, self.topology.host(host)?))
     }
 
+    /// Lets nothing pass to or from a host, which does not see it, until it is moved. Returns since
+    /// when.
+    ///
+    /// # Errors
+    /// [`LabError::Misuse`] when the name is unknown, [`LabError::Failed`] when `bridge` refuses.
+    pub fn silence(&self, host: &str) -> Result<Duration, LabError> {
+        self.topology.host(host)?.silence()?;
+        Ok(self.clock.now())
+    }
+
     /// Moves a host to a site. A soft move keeps both attachments for `overlap` before the old one
     /// is cut.
     ///

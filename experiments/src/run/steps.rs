@@ -1,5 +1,6 @@
 //! What happens in a run, in its time: sessions that start and hosts that move.
 
+use std::thread::sleep;
 use std::time::Duration;
 
 use ilnp_core::id::Locator;
@@ -8,7 +9,7 @@ use super::names::locators_at;
 use crate::error::LabError;
 use crate::interrupt::Interrupt;
 use crate::lab::{Lab, MoveTimes};
-use crate::scenario::{Move, Scenario, Workload};
+use crate::scenario::{Move, MoveKind, Scenario, Workload};
 use crate::workload::{self, Observed, Session};
 
 /// Sessions under way, and moves that were made.
@@ -75,8 +76,7 @@ impl Steps {
             match step {
                 Step::Move(step) => {
                     tracing::info!(host = step.host, to = step.to, "moves");
-                    let times = lab.move_host(&step.host, &step.to, step.kind, step.overlap)?;
-                    self.times.push(times);
+                    self.times.push(make(lab, step)?);
                 }
                 Step::Session(index, workload) => {
                     let program = workload.program.name();
@@ -142,6 +142,21 @@ impl Running {
             session,
         })
     }
+}
+
+/// Makes a move, and returns when it began to matter: with its silence, when it has one.
+fn make(lab: &mut Lab, step: &Move) -> Result<MoveTimes, LabError> {
+    let silent = (step.kind == MoveKind::Hard && !step.silence.is_zero())
+        .then(|| lab.silence(&step.host))
+        .transpose()?;
+    if silent.is_some() {
+        sleep(step.silence);
+    }
+    let times = lab.move_host(&step.host, &step.to, step.kind, step.overlap)?;
+    Ok(MoveTimes {
+        cut: silent.unwrap_or(times.cut),
+        ..times
+    })
 }
 
 /// The steps of a scenario that have a time, in the order of their times.

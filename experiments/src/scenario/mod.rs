@@ -219,6 +219,10 @@ pub struct Move {
     /// How long a softly moving host stays attached to both sites.
     #[serde(with = "units::duration", default = "default_overlap")]
     pub overlap: Duration,
+    /// For how long nothing passes, unseen by a hard moving host, before its old attachment is cut:
+    /// as while a virtual machine stands still.
+    #[serde(with = "units::duration", default)]
+    pub silence: Duration,
 }
 
 /// How a host changes site.

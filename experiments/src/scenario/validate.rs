@@ -259,7 +259,7 @@ impl Move {
     /// When the old attachment is cut.
     pub fn end(&self) -> Duration {
         match self.kind {
-            super::MoveKind::Hard => self.at,
+            super::MoveKind::Hard => self.at + self.silence,
             super::MoveKind::Soft => self.at + self.overlap,
         }
     }

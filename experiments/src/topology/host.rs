@@ -167,6 +167,15 @@ impl Host {
         process::run(Command::new("ip").args(words), "").map(drop)
     }
 
+    /// Lets the site's switch pass nothing to or from the active interface, whose carrier stays.
+    pub(crate) fn silence(&self) -> Result<(), LabError> {
+        let port = self.port(self.active);
+        let plug = self.plugs.get(self.active);
+        let switch = plug.map_or("", |plug| &plug.namespace);
+        let words = ["-n", switch, "link", "set", "dev", &port, "state", "0"];
+        process::run(Command::new("bridge").args(words), "").map(drop)
+    }
+
     fn add_interface(&mut self) -> Result<usize, LabError> {
         let number = self.plugs.len();
         let (name, port) = (interface(number), self.port(number));

@@ -9,6 +9,7 @@ mod moves;
 mod names;
 mod pair;
 pub mod report;
+mod stall;
 mod throughput;
 
 use report::Figure;
@@ -25,6 +26,7 @@ pub const LINES: &[(&str, Measure)] = &[
     ("hard", moves::hard),
     ("soft", moves::soft),
     ("loss", moves::loss),
+    ("stall", stall::stall),
     ("crowd", many::crowd),
     ("idle", idle::idle),
     ("names-positive", names::positive),

@@ -16,8 +16,8 @@ use crate::scene::{self, MOBILE, PEER};
 /// From one move to the next: well more than a move takes.
 const PERIOD: Duration = Duration::from_secs(2);
 /// One way between the core and each site: a round-trip time of 50 ms from site to site.
-const DELAY: Duration = Duration::from_micros(12_500);
-const ROUND_TRIP_MS: f64 = 50.0;
+pub(super) const DELAY: Duration = Duration::from_micros(12_500);
+pub(super) const ROUND_TRIP_MS: f64 = 50.0;
 /// How long a softly moving host stays at both sites.
 const OVERLAP: Duration = Duration::from_millis(1200);
 
@@ -100,13 +100,14 @@ fn scenario(name: &str, kind: MoveKind, period: Duration) -> Scenario {
             to: ["b", "a"][usize::from(number % 2 == 1)].to_owned(),
             kind,
             overlap: OVERLAP,
+            silence: Duration::ZERO,
         })
         .collect();
     scenario.duration = period * u32::try_from(MOVES).unwrap_or(u32::MAX) + period;
     scenario
 }
 
-fn observe(scenario: &Scenario) -> anyhow::Result<Report> {
+pub(super) fn observe(scenario: &Scenario) -> anyhow::Result<Report> {
     let options = Options {
         out: scene::results().join(&scenario.name),
         bin_dir: None,

@@ -22,6 +22,7 @@ fn there_and_back(name: &str) -> Scenario {
             to: to.to_owned(),
             kind: MoveKind::Hard,
             overlap: Duration::ZERO,
+            silence: Duration::ZERO,
         })
         .collect();
     scenario.duration = PERIOD * 4;
