@@ -34,6 +34,17 @@ const LEAST_MTU: u32 = 1280;
 /// The MTU while no link is known.
 const ETHERNET_MTU: u32 = 1500;
 
+/// The least retransmission time-out of TCP between handles, in milliseconds, which TCP adds to the
+/// round-trip time. Linux has 200, and after a move that is what a session waits for when the way
+/// is long there again.
+///
+/// It must stay above what a Linux correspondent delays an acknowledgement by: 40 ms and two ticks
+/// of its clock, unless the round-trip time is longer; from Linux 6.7 on the same route lowers that
+/// to less than this, since both ends have it. A delay that is longer all the same costs a tail
+/// loss probe first, which is one small segment and no loss of speed, and then makes the time-out
+/// longer by itself (RFC 6298).
+const LEAST_RTO: u32 = 50;
+
 /// `GSO_MAX_SEGS` of Linux.
 const MOST_SEGMENTS: u32 = 65_535;
 
@@ -90,7 +101,7 @@ impl IlnpInterface {
         for alias in 0..HandlePrefix::ALIASES {
             let prefix = self.handle_prefix.alias(alias);
             netlink.add_unreachable_route(prefix).await?;
-            netlink.add_route(prefix, index, handle).await?;
+            netlink.add_route(prefix, index, handle, LEAST_RTO).await?;
         }
         Ok(())
     }

@@ -3,7 +3,9 @@
 use std::net::Ipv6Addr;
 
 use ilnp_core::id::Locator;
-use netlink_packet_route::route::{RouteMessage, RouteProtocol, RouteScope, RouteType};
+use netlink_packet_route::route::{
+    RouteAttribute, RouteMessage, RouteMetric, RouteProtocol, RouteScope, RouteType,
+};
 use rtnetlink::RouteMessageBuilder;
 
 use super::netlink::{asked, asked_to_remove};
@@ -13,8 +15,12 @@ use super::{KernelError, Netlink};
 /// those to routers 1024.
 const LAST_RESORT: u32 = 65535;
 
+/// `RTAX_RTO_MIN` of Linux. The kernel heeds only a locked one.
+const RTO_MIN: u32 = 13;
+
 impl Netlink {
     /// Routes a prefix into an interface, with this address as the source of what is sent there.
+    /// TCP retransmits there `least_rto` milliseconds after a round-trip time at the soonest.
     ///
     /// # Errors
     /// [`KernelError::Request`].
@@ -23,11 +29,16 @@ impl Netlink {
         prefix: Locator,
         interface: u32,
         source: Ipv6Addr,
+        least_rto: u32,
     ) -> Result<(), KernelError> {
-        let route = to(prefix)
+        let mut route = to(prefix)
             .output_interface(interface)
             .pref_source(source)
             .build();
+        route.attributes.push(RouteAttribute::Metrics(vec![
+            RouteMetric::Lock(1 << RTO_MIN),
+            RouteMetric::RtoMin(least_rto),
+        ]));
         let result = self.handle.route().add(route).replace().execute().await;
         asked(result, || {
             format!("route {prefix} to interface {interface}")
