@@ -3,7 +3,8 @@
  *
  *   ilnp_out     egress of the ILNP interface: handles become Locators, the Nonce goes in
  *   ilnp_in      ingress of an interface with a Locator: the Nonce goes out, handles come in
- *   ilnp_inject  ingress of the ILNP interface: what the daemon sends to the wire leaves by its slot
+ *   ilnp_inject  ingress of the ILNP interface: what the daemon sends to the wire leaves by its slot,
+ *                what it tells a TCP connection that stalled is completed
  *   ilnp_guard   egress of an interface with a Locator: no handle leaves this host
  *
  * What a program cannot handle goes to the daemon through the ILNP interface, which is a TUN
@@ -16,6 +17,7 @@
 #include "lib/maps.h"
 #include "lib/nonce.h"
 #include "lib/queue.h"
+#include "lib/stalled.h"
 #include "lib/upper.h"
 
 #ifndef AF_INET6
@@ -272,7 +274,7 @@ int ilnp_inject(struct __sk_buff *skb)
 	index = bpf_map_lookup_elem(&ilnp_locators, &source);
 	slot = index ? slot_at(*index) : NULL;
 	if (!slot)
-		return PASS;
+		return source == own->handle_prefixes[0] ? tell_stalled(skb) : PASS;
 	if (bpf_skb_change_head(skb, ETH_HLEN, 0))
 		return drop(DROP_NO_ROOM);
 	count(COUNT_INJECTED);

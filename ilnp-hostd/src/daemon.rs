@@ -232,7 +232,13 @@ async fn set_up(config: &Config, nid: Nid, parts: Parts) -> anyhow::Result<Drive
             fenced: guard.custody().fenced().is_some(),
             ..attachment_settings(config, nid)
         });
-        let host = KernelHost::new(data_path, tun, attachments.await?, parts.wishes);
+        let host = KernelHost::new(
+            data_path,
+            tun,
+            attachments.await?,
+            config.handle_prefix,
+            parts.wishes,
+        );
         let config = config.clone();
         Driver::new(
             parts.engine,

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use ilnp_core::id::{HandlePrefix, Lifetime, Nid, Preference};
+use ilnp_core::id::{Handle, HandlePrefix, Lifetime, Nid, Preference};
 use ilnp_core::node::{
     Config, DatapathUpdate, DnsRequest, Input, LinkEvent, LocalLocator, LocatorHealth, Node,
     RemoteLocator, Resolved,
@@ -34,6 +34,8 @@ impl Host for Wire {
     fn ask_dns(&mut self, _: DnsRequest) {}
 
     fn look_around(&mut self) {}
+
+    fn way_changed(&mut self, _: Option<Handle>) {}
 
     fn counters(&mut self) -> Result<Counters, String> {
         Ok(Counters::default())
@@ -82,7 +84,7 @@ fn record(file: &Path) -> Vec<Packet> {
         }]))
     };
     let ping = |sequence| Input::Ping {
-        handle: ilnp_core::id::Handle::new(peer),
+        handle: Handle::new(peer),
         identifier: 1,
         sequence,
     };

@@ -36,12 +36,31 @@ pub fn gratuitous(source: IlVector, destination: IlVector, nonce: &Nonce) -> Pac
 pub fn unreachable(about: &Packet, code: u8) -> Result<Packet, DropReason> {
     let header = Ipv6Packet::new(&about.octets).ok_or(DropReason::Malformed)?;
     let (source, destination) = (header.get_destination(), header.get_source());
+    Ok(told(source, destination, code, about))
+}
+
+/// What a host tells itself of a TCP connection that it has no route for: Destination Unreachable
+/// (RFC 4443 §3.1) that quotes ports and sequence number 0.
+pub fn no_route(local: (Ipv6Addr, u16), remote: (Ipv6Addr, u16)) -> Packet {
+    const NO_ROUTE: u8 = 0;
+    let ports = [local.1, remote.1].map(u16::to_be_bytes);
+    let about = whole(
+        local.0,
+        remote.0,
+        protocol::TCP,
+        &[ports.as_flattened(), &[0; 4]],
+    );
+    told(local.0, local.0, NO_ROUTE, &about)
+}
+
+/// Destination Unreachable from here to there.
+fn told(source: Ipv6Addr, destination: Ipv6Addr, code: u8, about: &Packet) -> Packet {
     let room = message::MAX_ERROR_PACKET - IPV6_HEADER - message::HEADER;
     let quote = about.octets.get(..room).unwrap_or(&about.octets);
     let mut error = vec![message::DESTINATION_UNREACHABLE, code, 0, 0, 0, 0, 0, 0];
     error.extend_from_slice(quote);
     let error = message::with_checksum(error, source, destination);
-    Ok(whole(source, destination, protocol::ICMPV6, &[&error]))
+    whole(source, destination, protocol::ICMPV6, &[&error])
 }
 
 fn packet(

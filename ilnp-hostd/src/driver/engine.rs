@@ -89,7 +89,12 @@ impl Engine {
                     Output::Datapath(update) => answers.extend(host.apply(update)),
                     Output::Transmit(packet) | Output::Deliver(packet) => host.send(&packet),
                     Output::Dns(request) => host.ask_dns(request),
-                    Output::Event(event) => self.report(now, &event),
+                    Output::Event(event) => {
+                        self.report(now, &event);
+                        if let Some(to) = reopened(&event) {
+                            host.way_changed(to);
+                        }
+                    }
                 }
             }
             let Some(answer) = answers.pop_front() else {
@@ -214,6 +219,17 @@ impl Engine {
             };
             self.handle(now, input, host);
         }
+    }
+}
+
+/// To whom there may be a way again by what has happened; `Some(None)` is everybody.
+fn reopened(event: &Event) -> Option<Option<Handle>> {
+    match *event {
+        Event::SourceChanged { locator: Some(_) } => Some(None),
+        Event::DestinationChanged { handle, .. } | Event::UpdateAcknowledged { handle, .. } => {
+            Some(Some(handle))
+        }
+        _ => None,
     }
 }
 

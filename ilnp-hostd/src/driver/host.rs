@@ -1,5 +1,6 @@
 //! What a node needs of the machine that it runs on.
 
+use ilnp_core::id::Handle;
 use ilnp_core::node::{DatapathUpdate, DnsRequest, Input};
 use ilnp_core::wire::Packet;
 
@@ -21,6 +22,10 @@ pub trait Host {
 
     /// Looks for a new attachment now.
     fn look_around(&mut self);
+
+    /// There may be a way again to this correspondent, or to all: transport sessions that wait for
+    /// it need not wait longer.
+    fn way_changed(&mut self, to: Option<Handle>);
 
     /// What the data path counted.
     ///

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
+use ilnp_core::id::{Handle, HandlePrefix};
 use ilnp_core::node::{DatapathUpdate, DnsRequest, Input};
 use ilnp_core::wire::Packet;
 
 use super::complaints::Complaints;
 use super::host::Host;
+use super::stalled::{Search, Stalled};
 use crate::attachment::Attachments;
 use crate::clock;
 use crate::datapath::{Counters, DataPath, Tun};
@@ -21,6 +23,9 @@ pub struct KernelHost {
     pub(super) tun: Tun,
     /// Where this host is.
     pub(super) attachments: Attachments,
+    /// What finds TCP connections that wait.
+    pub(super) search: Search,
+    handles: HandlePrefix,
     data_path: DataPath,
     /// The names of the interfaces that bear Locators.
     used: BTreeMap<u32, String>,
@@ -29,15 +34,31 @@ pub struct KernelHost {
 }
 
 impl KernelHost {
-    /// The kernel behind these; `wishes` takes what is wanted of DNS.
-    pub fn new(data_path: DataPath, tun: Tun, attachments: Attachments, wishes: Wishes) -> Self {
+    /// The kernel behind these, in a runtime; `wishes` takes what is wanted of DNS.
+    pub fn new(
+        data_path: DataPath,
+        tun: Tun,
+        attachments: Attachments,
+        handles: HandlePrefix,
+        wishes: Wishes,
+    ) -> Self {
         Self {
             tun,
             attachments,
+            search: Search::start(handles),
+            handles,
             data_path,
             used: BTreeMap::new(),
             wishes,
             complaints: Complaints::default(),
+        }
+    }
+
+    /// Tells a TCP connection that waits that there was no way, and that there may be one now.
+    pub(super) fn tell(&mut self, stalled: &Stalled) {
+        let (packet, times) = stalled.message();
+        for _ in 0..times {
+            self.send(&packet);
         }
     }
 
@@ -119,6 +140,10 @@ impl Host for KernelHost {
 
     fn look_around(&mut self) {
         self.attachments.hint();
+    }
+
+    fn way_changed(&mut self, to: Option<Handle>) {
+        self.search.look(self.handles, to);
     }
 
     fn counters(&mut self) -> Result<Counters, String> {

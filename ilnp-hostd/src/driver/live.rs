@@ -119,6 +119,7 @@ impl Driver {
                     self.engine.answer(clock::now(), request, &mut self.host);
                 }
                 Some(config) = self.sources.reloads.recv() => self.reload(config),
+                Some(stalled) = self.host.search.found.recv() => self.host.tell(&stalled),
                 packet = self.host.tun.recv() => {
                     self.packets(packet.context("cannot read from the ILNP interface")?)?;
                 }

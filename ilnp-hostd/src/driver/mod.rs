@@ -21,6 +21,7 @@ mod live;
 mod output;
 mod pings;
 mod request;
+mod stalled;
 mod views;
 
 pub use engine::{About, Engine};

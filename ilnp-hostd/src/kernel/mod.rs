@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`discovery`] | Router Solicitations, Router Advertisements and probes of routers |
 //! | [`ilnp_interface`] | address, MTU and routes of the interface that bears the handles |
+//! | [`sockets`] | lists the TCP and UDP sockets |
 //! | [`sysctl`] | reads and writes `/proc/sys/net/ipv6/conf` |
 //! | [`Generation`] | which start of a virtual machine this is |
 //! | [`Monitor`] | tells of changes |
@@ -21,6 +22,7 @@ mod link;
 mod monitor;
 mod netlink;
 mod route;
+pub mod sockets;
 pub mod sysctl;
 mod undo;
 

@@ -10,7 +10,7 @@ use hyper::client::conn::http1;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use ilnp_core::drop_reason::DropReason;
-use ilnp_core::id::{HandlePrefix, Lifetime, Locator, Nid, Preference};
+use ilnp_core::id::{Handle, HandlePrefix, Lifetime, Locator, Nid, Preference};
 use ilnp_core::node::{
     Config, DatapathUpdate, DnsRequest, Input, LinkEvent, LocalLocator, LocatorHealth, Node,
     RemoteLocator, Resolved,
@@ -54,6 +54,8 @@ impl Host for Machine {
     fn look_around(&mut self) {
         self.looked_around = true;
     }
+
+    fn way_changed(&mut self, _: Option<Handle>) {}
 
     fn counters(&mut self) -> Result<Counters, String> {
         Ok(Counters {

@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 
 use ilnp_core::id::{Handle, HandlePrefix, IlVector, Locator, Nid};
+use ilnp_core::wire::build;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use tests::packets;
@@ -56,6 +57,11 @@ impl<'a> Generator<'a> {
     pub(crate) fn injected(&mut self) -> Vec<u8> {
         let packet = if self.one_in(3) {
             self.plain()
+        } else if self.one_in(4) {
+            let peer = self.peer();
+            let own = self.handle(Handle::new(self.world.nid));
+            let remote = self.handle(peer.handle);
+            build::no_route((own, 22), (remote, 1000)).octets.to_vec()
         } else {
             let source = self.own();
             let destination = self.remote();

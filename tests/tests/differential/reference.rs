@@ -283,16 +283,20 @@ impl World {
         })
     }
 
-    /// Ingress of the ILNP interface.
+    /// Ingress of the ILNP interface. What the daemon would tell a connection ends there when the
+    /// connection does not wait, and here there are none.
     pub(crate) fn inject(&self, packet: &[u8]) -> Expected {
-        let own = addresses(packet)
-            .map(|(source, _)| IlVector::from(source))
-            .is_some_and(|source| source.nid == self.nid && self.is_own(source.locator));
-        if own {
-            let octets = [&[0; ETHERNET], packet].concat();
-            Expected::new(Verdict::Redirect, &octets, Some(Count::Injected))
-        } else {
-            Expected::pass(packet)
+        let source = addresses(packet).map(|(source, _)| IlVector::from(source));
+        let own = source.filter(|source| source.nid == self.nid);
+        match own.map(|source| source.locator) {
+            Some(locator) if self.is_own(locator) => {
+                let octets = [&[0; ETHERNET], packet].concat();
+                Expected::new(Verdict::Redirect, &octets, Some(Count::Injected))
+            }
+            Some(locator) if locator == HandlePrefix::DEFAULT.locator() => {
+                Expected::new(Verdict::Drop, &[], None)
+            }
+            _ => Expected::pass(packet),
         }
     }
 

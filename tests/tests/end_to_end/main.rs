@@ -7,5 +7,6 @@ mod errors;
 mod forged;
 mod handoff;
 mod programs;
+mod stalled;
 mod target;
 mod wire;
