@@ -19,7 +19,7 @@ const BUSYBOX: &str = "/usr/bin/busybox";
 const IP: &str = "/usr/sbin/ip";
 
 /// What the kernel needs, in an order in which each finds what it depends on.
-const MODULES: [&str; 14] = [
+const MODULES: [&str; 15] = [
     "drivers/virtio/virtio_ring",
     "drivers/virtio/virtio",
     "drivers/virtio/virtio_pci_modern_dev",
@@ -34,6 +34,7 @@ const MODULES: [&str; 14] = [
     "drivers/net/tun",
     "net/sched/sch_ingress",
     "net/sched/cls_bpf",
+    "drivers/firmware/qemu_fw_cfg",
 ];
 
 const ETC: [(&str, &str); 4] = [
