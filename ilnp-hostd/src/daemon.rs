@@ -139,7 +139,9 @@ async fn serve(path: &Path, start: Start, record: Option<&Path>) -> anyhow::Resu
         );
     }
     let reports = broadcast::Sender::new(monitor::BACKLOG);
-    let engine = engine(&config, nid, reports.clone(), record)?;
+    let mut engine = engine(&config, nid, reports.clone(), record)?;
+    let (telling, tidings) = mpsc::channel(relocation::TIDINGS);
+    engine.tell_of_moves(telling);
     let (requests, incoming) = mpsc::channel(REQUESTS);
     let (wishes, wished) = Wishes::new(nid);
     let publisher = Publisher::new(wished.whereabouts.clone());
@@ -158,13 +160,24 @@ async fn serve(path: &Path, start: Start, record: Option<&Path>) -> anyhow::Resu
         custody: (guard, questions),
     };
     let mut driver = set_up(&config, nid, parts).await?;
-    let names = Names::start(publisher, publication, resolving, wished, requests.clone()).await;
+    let names = Names::start(
+        publisher.clone(),
+        publication,
+        resolving,
+        wished,
+        requests.clone(),
+    )
+    .await;
     let _generation =
         AbortOnDropHandle::new(tokio::spawn(custodian.clone().watch_generation(generation)));
     let _relocation = Relocation::start(relocation::Settings {
         port: config.relocation_port.clone(),
         nid,
         custodian: custodian.clone(),
+        planner: driver.planner(),
+        requests: requests.clone(),
+        tidings,
+        publisher,
     });
     let api = Api {
         requests,

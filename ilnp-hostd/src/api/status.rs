@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use axum::Json;
 use axum::extract::State;
-use ilnp_core::id::Nid;
+use ilnp_core::id::{Locator, Nid};
 use serde::{Deserialize, Serialize};
 
 use super::Api;
@@ -36,6 +36,9 @@ pub struct Status {
     pub locators: Vec<LocalLocator>,
     /// How many correspondents are known.
     pub correspondents: usize,
+    /// Where its hypervisor is going to move it; left out when nothing of the kind is planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relocation: Option<Relocation>,
     /// How this host is published; left out when it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns: Option<Dns>,
@@ -63,6 +66,17 @@ impl Fenced {
             remedy: why.remedy().to_owned(),
         }
     }
+}
+
+/// A planned move.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Relocation {
+    /// The Locators that this host will have, best first.
+    pub locators: Vec<Locator>,
+    /// Whether correspondents send there already.
+    pub switched: bool,
+    /// For how many seconds the plan is remembered, unless it is renewed.
+    pub remaining_s: f64,
 }
 
 pub(super) async fn get(State(api): State<Api>) -> Result<Json<Status>, Problem> {

@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 
 use ilnp_core::id::Locator;
 
+use super::Piece;
 use crate::kernel::discovery::Sender;
 use crate::kernel::{Address, ChangedLifetime};
 
@@ -51,6 +52,40 @@ pub enum Action {
         interface: u32,
         /// The prefix.
         prefix: Locator,
+    },
+    /// Tell the kernel the MAC address of a neighbour.
+    SetNeighbour {
+        /// The interface.
+        interface: u32,
+        /// The neighbour.
+        address: Ipv6Addr,
+        /// Its MAC address.
+        mac: [u8; 6],
+    },
+    /// Put something in place for a planned move.
+    Install {
+        /// The interface.
+        interface: u32,
+        /// The name of the interface.
+        name: String,
+        /// What.
+        piece: Piece,
+    },
+    /// Remove it again.
+    Uninstall {
+        /// The interface.
+        interface: u32,
+        /// The name of the interface.
+        name: String,
+        /// What.
+        piece: Piece,
+    },
+    /// Leave it to the kernel from now on.
+    Keep {
+        /// The name of the interface.
+        name: String,
+        /// What.
+        piece: Piece,
     },
     /// Change the lifetimes of an address.
     ChangeLifetime {

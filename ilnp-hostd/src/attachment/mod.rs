@@ -12,19 +12,22 @@
 mod action;
 mod clean_up;
 mod detector;
+mod plan;
 mod task;
 mod withdraw;
 
 use std::path::PathBuf;
 
 use ilnp_core::id::{HandlePrefix, Nid};
-use ilnp_core::node::LinkEvent;
+use ilnp_core::node::{LinkEvent, LocalLocator};
+use ilnp_core::time::Instant;
 use ilnp_core::wire::NonceLength;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 pub use self::action::Action;
 pub use self::detector::{Config, Detector};
+pub use self::plan::{Piece, Plan};
 use self::task::{Order, Task};
 use crate::kernel::ilnp_interface::IlnpInterface;
 use crate::kernel::{KernelError, Netlink, Undo};
@@ -48,6 +51,12 @@ pub enum AttachmentEvent {
     InterfaceGone {
         /// Its index.
         index: u32,
+    },
+    /// The kernel or the hypervisor says that this host was moved. Whether that is so is told by its
+    /// Locators.
+    Noticed {
+        /// When.
+        at: Instant,
     },
 }
 
@@ -104,7 +113,7 @@ impl Attachments {
     /// [`KernelError`]; what was changed until then can be taken back with [`clean_up`].
     pub async fn start(settings: Settings) -> Result<Self, KernelError> {
         let (events_in, events) = mpsc::channel(Self::QUEUE);
-        let (orders, orders_out) = mpsc::channel(1);
+        let (orders, orders_out) = mpsc::channel(Self::QUEUE);
         let (fenced, fenced_out) = watch::channel(settings.fenced);
         let task = Task::new(settings, events_in, orders_out, fenced_out).await?;
         Ok(Self {
@@ -124,7 +133,22 @@ impl Attachments {
     /// Makes addresses of the identifier, or withdraws those that were made. Addresses of other
     /// interface identifiers stay, so that the host is reached by those.
     pub fn fence(&self, fenced: bool) {
+        if fenced {
+            self.stay();
+        }
         self.fenced.send_replace(fenced);
+    }
+
+    /// A move that was planned does not happen.
+    pub fn stay(&self) {
+        // Orders come one after the other, so that there is room. If there were none, the next plan
+        // or the next daemon would take it back.
+        let _ = self.orders.try_send(Order::TakeBack);
+    }
+
+    /// For those who know of moves in advance.
+    pub fn planner(&self) -> Planner {
+        Planner(self.orders.clone())
     }
 
     /// Stops, and gives the host its settings back: tokens and the addresses that were made with
@@ -145,6 +169,32 @@ impl Attachments {
     /// [`KernelError`] that it failed with.
     pub async fn failed(&mut self) -> Result<(), KernelError> {
         ended((&mut self.task).await)
+    }
+}
+
+/// Tells a host's attachment of moves in advance. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Planner(mpsc::Sender<Order>);
+
+impl Planner {
+    /// Puts everything in place for a move, and returns the Locators that this host will have and has
+    /// not yet.
+    ///
+    /// # Errors
+    /// Why it cannot be moved, for people. What the kernel refuses is only logged: the move takes
+    /// longer without it.
+    pub async fn prepare(&self, plan: Plan) -> Result<Vec<LocalLocator>, String> {
+        const STOPPED: &str = "the daemon is about to stop";
+        let (answer, answered) = oneshot::channel();
+        let order = Order::Prepare(plan, answer);
+        self.0.send(order).await.map_err(|_| STOPPED.to_owned())?;
+        answered.await.map_err(|_| STOPPED.to_owned())?
+    }
+
+    /// The host runs at another place now.
+    pub async fn arrived(&self) {
+        // When the task has ended, the daemon ends too.
+        let _ = self.0.send(Order::Arrived).await;
     }
 }
 

@@ -3,21 +3,28 @@
 use std::io;
 
 use ilnp_core::id::IlVector;
-use tokio::sync::{mpsc, watch};
+use ilnp_core::node::LocalLocator;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::clean_up::clean_up;
 use super::withdraw::withdraw;
-use super::{Action, AttachmentEvent, Config, Detector, Settings};
+use super::{Action, AttachmentEvent, Config, Detector, Piece, Plan, Settings};
 use crate::clock::{self, Alarm};
 use crate::kernel::discovery::{Discovery, Heard};
 use crate::kernel::ilnp_interface::IlnpInterface;
 use crate::kernel::{KernelError, KernelEvent, Link, Monitor, Netlink, Setting, Undo};
 
 /// What the daemon asks of the task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Order {
     /// Look for routers now.
     Hint,
+    /// Put everything in place for a move.
+    Prepare(Plan, oneshot::Sender<Result<Vec<LocalLocator>, String>>),
+    /// The host runs at another place now.
+    Arrived,
+    /// The host stays where it is.
+    TakeBack,
     /// Clean up and end.
     Stop,
 }
@@ -68,8 +75,10 @@ impl Task {
         orders: mpsc::Receiver<Order>,
         mut fenced: watch::Receiver<bool>,
     ) -> Result<Self, KernelError> {
-        let undo = Undo::open(&settings.state_dir)?;
+        let mut undo = Undo::open(&settings.state_dir)?;
         let netlink = Netlink::open()?;
+        // Before the first look at the kernel: nobody knows any more what was planned.
+        undo.take_back_plans(&netlink).await?;
         let monitor = Monitor::open()?;
         let discovery = Discovery::open()?;
         let alarm = Alarm::new().map_err(|source| KernelError::Socket {
@@ -111,6 +120,12 @@ impl Task {
         loop {
             match self.next().await? {
                 News::Order(Some(Order::Hint)) => self.detector.handle_hint(clock::now()),
+                News::Order(Some(Order::Prepare(plan, answer))) => {
+                    // Whoever asked may have gone.
+                    let _ = answer.send(self.detector.prepare(clock::now(), plan));
+                }
+                News::Order(Some(Order::Arrived)) => self.detector.handle_arrival(clock::now()),
+                News::Order(Some(Order::TakeBack)) => self.detector.take_back(clock::now()),
                 News::Order(Some(Order::Stop)) => {
                     return clean_up(&self.settings, &self.netlink, self.undo).await;
                 }
@@ -126,12 +141,33 @@ impl Task {
                 News::Told => {}
                 News::Fenced => self.follow_fence().await,
             }
+            let mut urgent = self.detector.has_arrived();
             while let Some(action) = self.detector.poll_action() {
-                if let Err(error) = self.carry_out(&action).await {
-                    tracing::warn!(%error, "could not follow a change of the network");
+                if std::mem::take(&mut urgent) {
+                    // The way to the router comes first, then the node with its correspondents.
+                    self.follow(&action).await;
+                    self.tell_now();
+                    continue;
                 }
+                self.follow(&action).await;
             }
             self.follow_mtu().await;
+        }
+    }
+
+    async fn follow(&mut self, action: &Action) {
+        if let Err(error) = self.carry_out(action).await {
+            tracing::warn!(%error, "could not follow a change of the network");
+        }
+    }
+
+    /// Tells what there is to tell, as far as there is room.
+    fn tell_now(&mut self) {
+        while let Ok(room) = self.events.try_reserve() {
+            let Some(event) = self.waiting.take().or_else(|| self.detector.poll_event()) else {
+                return;
+            };
+            room.send(event);
         }
     }
 
@@ -203,6 +239,49 @@ impl Task {
                 ref address,
                 lifetime,
             } => self.netlink.change_lifetime(address, lifetime).await,
+            Action::SetNeighbour {
+                interface,
+                address,
+                mac,
+            } => self.netlink.set_neighbour(interface, address, mac).await,
+            Action::Install {
+                interface,
+                ref name,
+                piece,
+            } => self.install(interface, name, piece).await,
+            Action::Uninstall {
+                interface,
+                ref name,
+                piece,
+            } => {
+                match piece {
+                    Piece::Address(address) => {
+                        self.netlink.remove_address(interface, address, 64).await?;
+                    }
+                    Piece::DefaultRoute(router) => {
+                        self.netlink.remove_last_route(interface, router).await?;
+                    }
+                }
+                self.undo.forget(&setting(name, piece))
+            }
+            Action::Keep { ref name, piece } => self.undo.forget(&setting(name, piece)),
+        }
+    }
+
+    /// Puts something in place for a planned move, after remembering that it was not there.
+    async fn install(
+        &mut self,
+        interface: u32,
+        name: &str,
+        piece: Piece,
+    ) -> Result<(), KernelError> {
+        self.undo.remember(setting(name, piece))?;
+        match piece {
+            Piece::Address(address) => {
+                let valid = Piece::VALID;
+                self.netlink.await_address(interface, address, valid).await
+            }
+            Piece::DefaultRoute(router) => self.netlink.add_last_route(interface, router).await,
         }
     }
 
@@ -324,6 +403,15 @@ impl Task {
         if let Err(error) = self.ilnp_interface.set_mtu(&self.netlink, mtu).await {
             tracing::warn!(%error, "packets may be too large for the link");
         }
+    }
+}
+
+/// How the record of changed settings names it.
+fn setting(name: &str, piece: Piece) -> Setting {
+    let interface = name.into();
+    match piece {
+        Piece::Address(address) => Setting::Address { interface, address },
+        Piece::DefaultRoute(router) => Setting::LastRoute { interface, router },
     }
 }
 

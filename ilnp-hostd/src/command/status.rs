@@ -3,7 +3,7 @@
 use anyhow::bail;
 
 use crate::api::names::{Dns, Primary, Resolver};
-use crate::api::status::Status;
+use crate::api::status::{Relocation, Status};
 use ilnp_service::client::Client;
 use ilnp_service::output::{Output, duration};
 
@@ -36,6 +36,7 @@ fn text(status: &Status) -> String {
             .iter()
             .map(|why| ("fenced", why.reason.clone())),
     );
+    lines.extend(status.relocation.iter().map(planned));
     lines.extend(status.dns.iter().flat_map(published));
     lines.extend(status.resolver.iter().flat_map(resolving));
     let lines: String = lines
@@ -53,6 +54,17 @@ fn text(status: &Status) -> String {
 )]
 fn ago(seconds: f64) -> String {
     duration(seconds as u64)
+}
+
+fn planned(plan: &Relocation) -> (&'static str, String) {
+    let locators: Vec<_> = plan.locators.iter().map(ToString::to_string).collect();
+    let locators = locators.join(", ");
+    let left = ago(plan.remaining_s);
+    let text = match plan.switched {
+        true => format!("to {locators} now, or back in {left}"),
+        false => format!("prepared to {locators}, for {left}"),
+    };
+    ("relocation", text)
 }
 
 fn published(dns: &Dns) -> Vec<(&'static str, String)> {
@@ -142,6 +154,11 @@ mod tests {
             uptime_s: 5.5,
             locators: Vec::new(),
             correspondents: 2,
+            relocation: Some(Relocation {
+                locators: vec!["2001:db8:b::/64".parse().unwrap()],
+                switched: false,
+                remaining_s: 3599.5,
+            }),
             dns: Some(Dns {
                 name: "vm1.example.org".to_owned(),
                 primaries: vec![
@@ -168,6 +185,7 @@ mod tests {
         ready           yes
         uptime          5 s
         correspondents  2
+        relocation      prepared to 2001:db8:b::/64, for 59 min 59 s
         published as    vm1.example.org
           at            [2001:db8:c::53]:53: confirmed 1 min 1 s ago
           at            [2001:db8:c::53]:53: not yet, trying for 3 s, wrong key

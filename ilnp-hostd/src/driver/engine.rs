@@ -3,14 +3,15 @@
 use std::collections::VecDeque;
 
 use ilnp_core::id::{Handle, HandlePrefix, Nid};
-use ilnp_core::node::{Event, Input, MoveOrder, Node, Resolved, Restored};
+use ilnp_core::node::{Event, Input, MoveOrder, Node, Occasion, Relocation, Resolved, Restored};
 use ilnp_core::time::Instant;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::host::Host;
 use super::output::{Output, poll_output};
 use super::pings::Pings;
 use super::request::{PingError, Request};
+use super::tiding::Tiding;
 use super::views;
 use crate::api;
 use crate::api::monitor::Report;
@@ -36,6 +37,7 @@ pub struct Engine {
     about: About,
     reports: broadcast::Sender<Report>,
     pings: Pings,
+    tidings: Option<mpsc::Sender<Tiding>>,
     recorder: Option<Recorder>,
 }
 
@@ -52,6 +54,7 @@ impl Engine {
             about,
             reports,
             pings: Pings::default(),
+            tidings: None,
             recorder,
         }
     }
@@ -68,6 +71,23 @@ impl Engine {
         self.record(|recorder| recorder.input(now, &input));
         self.node.handle(now, input);
         self.settle(now, host);
+    }
+
+    /// Tells of moves from now on. What is not read in time is lost.
+    pub fn tell_of_moves(&mut self, tidings: mpsc::Sender<Tiding>) {
+        self.tidings = Some(tidings);
+    }
+
+    /// The kernel or the hypervisor says that this host was moved.
+    pub(super) fn noticed(&self, at: Instant) {
+        self.tell(Tiding::Noticed(at));
+    }
+
+    fn tell(&self, tiding: Tiding) {
+        if let Some(tidings) = &self.tidings {
+            // A report that nobody reads is no reason to wait.
+            let _ = tidings.try_send(tiding);
+        }
     }
 
     /// When the node wants [`Input::Timeout`].
@@ -90,6 +110,9 @@ impl Engine {
                     Output::Transmit(packet) | Output::Deliver(packet) => host.send(&packet),
                     Output::Dns(request) => host.ask_dns(request),
                     Output::Event(event) => {
+                        if ends_a_plan(&event) {
+                            host.stay();
+                        }
                         self.report(now, &event);
                         if let Some(to) = reopened(&event) {
                             host.way_changed(to);
@@ -119,6 +142,9 @@ impl Engine {
                 .finish(now, self.about.handles, key, handle, (remote, local));
         }
         log(event);
+        if matches!(event, Event::SourceChanged { .. } | Event::Told { .. }) {
+            self.tell(Tiding::Happened(now, event.clone()));
+        }
         if self.reports.receiver_count() > 0 {
             // The last monitor may have gone just now.
             let _ = self.reports.send(Report::new(event, self.about.handles));
@@ -156,6 +182,9 @@ impl Engine {
             }
             Request::Move(order, answer) => {
                 let _ = answer.send(self.order_move(now, order, host));
+            }
+            Request::Relocate(order, answer) => {
+                let _ = answer.send(self.relocate(now, order, host));
             }
             Request::Learn(resolved, answer) => {
                 let _ = answer.send(self.learn(now, resolved, host));
@@ -200,6 +229,19 @@ impl Engine {
         }
     }
 
+    fn relocate(
+        &mut self,
+        now: Instant,
+        order: Relocation,
+        host: &mut impl Host,
+    ) -> Result<usize, String> {
+        if order == Relocation::Switch && self.node.plan(now).is_none() {
+            return Err("no move is prepared, or not any more: prepare it again".to_owned());
+        }
+        self.handle(now, Input::Relocation(order), host);
+        Ok(self.node.proved_correspondents())
+    }
+
     fn ping(
         &mut self,
         now: Instant,
@@ -231,6 +273,18 @@ fn reopened(event: &Event) -> Option<Option<Handle>> {
         }
         _ => None,
     }
+}
+
+/// Whether what was put in place for a move is of no use any more.
+const fn ends_a_plan(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Told {
+            occasion: Occasion::Cancelled | Occasion::Expired,
+            acknowledged: 0,
+            ..
+        }
+    )
 }
 
 /// Events for people who read logs. Addresses and names stay at the debug level, except where they

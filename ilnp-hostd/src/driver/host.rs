@@ -27,6 +27,9 @@ pub trait Host {
     /// it need not wait longer.
     fn way_changed(&mut self, to: Option<Handle>);
 
+    /// Takes back what was put in place for a move: it does not happen.
+    fn stay(&mut self) {}
+
     /// What the data path counted.
     ///
     /// # Errors

@@ -146,6 +146,10 @@ impl Host for KernelHost {
         self.search.look(self.handles, to);
     }
 
+    fn stay(&mut self) {
+        self.attachments.stay();
+    }
+
     fn counters(&mut self) -> Result<Counters, String> {
         self.data_path
             .counters()

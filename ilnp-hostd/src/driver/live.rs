@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::engine::Engine;
 use super::kernel_host::KernelHost;
 use super::request::Request;
-use crate::attachment::AttachmentEvent;
+use crate::attachment::{AttachmentEvent, Planner};
 use crate::clock::{self, Alarm};
 use crate::clone::{Guard, Questions};
 use crate::config::{Config, Correspondent};
@@ -85,6 +85,11 @@ impl Driver {
         }
         driver.introduce(config.correspondents);
         Ok(driver)
+    }
+
+    /// For those who know of moves in advance.
+    pub fn planner(&self) -> Planner {
+        self.host.attachments.planner()
     }
 
     /// Works until the identifier is given up.
@@ -188,6 +193,7 @@ impl Driver {
                 self.host.interface_used(index, name, mtu);
             }
             AttachmentEvent::InterfaceGone { index } => self.host.interface_gone(index),
+            AttachmentEvent::Noticed { at } => self.engine.noticed(at),
         }
     }
 

@@ -22,6 +22,7 @@ mod output;
 mod pings;
 mod request;
 mod stalled;
+mod tiding;
 mod views;
 
 pub use engine::{About, Engine};
@@ -30,3 +31,4 @@ pub use kernel_host::KernelHost;
 pub use live::{Driver, Sources};
 pub use output::{Output, poll_output};
 pub use request::{PingError, Request};
+pub use tiding::Tiding;

@@ -1,7 +1,7 @@
 //! What the API asks of the task that owns the node.
 
 use ilnp_core::id::Handle;
-use ilnp_core::node::{MoveOrder, Resolved};
+use ilnp_core::node::{MoveOrder, Relocation, Resolved};
 use ilnp_dns::stub::Known;
 use tokio::sync::oneshot;
 
@@ -21,6 +21,9 @@ pub enum Request {
     Counters(oneshot::Sender<Result<api::counters::Counters, String>>),
     /// Act as if the host had moved. The error is a text for people.
     Move(MoveOrder, oneshot::Sender<Result<(), String>>),
+    /// This host is going to be moved. Answers how many correspondents are told; the error is a text
+    /// for people.
+    Relocate(Relocation, oneshot::Sender<Result<usize, String>>),
     /// Take in what DNS says of a name. The answer is the handle that programs are to use, or none.
     Learn(Resolved, oneshot::Sender<Option<Handle>>),
     /// Whom does a handle stand for?

@@ -15,7 +15,7 @@ use crate::api;
 use crate::api::correspondents::{Correspondent, Correspondents, RemoteLocator, Update};
 use crate::api::counters::Counters;
 use crate::api::locators::LocalLocator;
-use crate::api::status::Status;
+use crate::api::status::{Relocation, Status};
 use crate::names::{SessionNames, name_of};
 
 pub(super) fn status(node: &Node, about: &About, now: Instant, host: &impl Host) -> Status {
@@ -30,6 +30,11 @@ pub(super) fn status(node: &Node, about: &About, now: Instant, host: &impl Host)
         uptime_s: (now - about.started).as_secs_f64(),
         locators,
         correspondents: node.correspondents(now).len(),
+        relocation: node.plan(now).map(|plan| Relocation {
+            locators: plan.locators,
+            switched: plan.switched,
+            remaining_s: plan.remaining_s,
+        }),
         dns: None,
         resolver: None,
     }

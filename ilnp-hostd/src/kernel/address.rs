@@ -77,6 +77,32 @@ impl Netlink {
         }
     }
 
+    /// Gives an interface an address that will be needed at another place: it is deprecated, so that
+    /// nothing is sent from it, and not checked for duplicates on a link that it is not on.
+    ///
+    /// # Errors
+    /// [`KernelError::Request`].
+    pub async fn await_address(
+        &self,
+        interface: u32,
+        address: Ipv6Addr,
+        valid: Duration,
+    ) -> Result<(), KernelError> {
+        let mut request = self
+            .handle
+            .address()
+            .add(interface, address.into(), 64)
+            .replace();
+        let message = request.message_mut();
+        set_flags(message, AddressFlags::Nodad | AddressFlags::Noprefixroute);
+        let mut cache = CacheInfo::default();
+        cache.ifa_valid = seconds(valid).max(1);
+        message.attributes.push(AddressAttribute::CacheInfo(cache));
+        asked(request.execute().await, || {
+            format!("prepare address {address} on interface {interface}")
+        })
+    }
+
     /// Changes the lifetimes of an address.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use netlink_packet_core::{
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{AfSpecInet6, AfSpecUnspec, LinkAttribute, LinkMessage};
+use netlink_packet_route::neighbour::NeighbourState;
 use netlink_packet_route::tc::{TcAttribute, TcHandle, TcMessage};
 use rtnetlink::LinkUnspec;
 
@@ -111,6 +112,27 @@ impl Netlink {
             }
         }
         Ok(())
+    }
+
+    /// Tells the kernel the MAC address of a neighbour, to be confirmed when it is used.
+    ///
+    /// # Errors
+    /// [`KernelError::Request`].
+    pub async fn set_neighbour(
+        &self,
+        interface: u32,
+        address: Ipv6Addr,
+        mac: [u8; 6],
+    ) -> Result<(), KernelError> {
+        let neighbours = self.handle.neighbours();
+        let request = neighbours
+            .add(interface, address.into())
+            .link_layer_address(&mac)
+            .state(NeighbourState::Stale)
+            .replace();
+        asked(request.execute().await, || {
+            format!("tell the MAC address of neighbour {address} of interface {interface}")
+        })
     }
 
     /// Forgets what the kernel knows of a neighbour.

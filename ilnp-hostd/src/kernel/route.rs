@@ -106,6 +106,38 @@ impl Netlink {
         })
     }
 
+    /// Adds a default route that counts when there is no other.
+    ///
+    /// # Errors
+    /// [`KernelError::Request`].
+    pub async fn add_last_route(
+        &self,
+        interface: u32,
+        router: Ipv6Addr,
+    ) -> Result<(), KernelError> {
+        let route = last_route(interface, router);
+        let result = self.handle.route().add(route).replace().execute().await;
+        asked(result, || {
+            format!("prepare the default route by {router} on interface {interface}")
+        })
+    }
+
+    /// Takes back [`add_last_route`](Self::add_last_route).
+    ///
+    /// # Errors
+    /// [`KernelError::Request`]; none when the route is gone already.
+    pub async fn remove_last_route(
+        &self,
+        interface: u32,
+        router: Ipv6Addr,
+    ) -> Result<(), KernelError> {
+        let route = last_route(interface, router);
+        let result = self.handle.route().del(route).execute().await;
+        asked_to_remove(result, || {
+            format!("remove the prepared default route by {router} on interface {interface}")
+        })
+    }
+
     /// Removes the route by which the addresses of an advertised prefix are neighbours.
     ///
     /// # Errors
@@ -129,6 +161,15 @@ impl Netlink {
 /// A route to a prefix.
 fn to(prefix: Locator) -> RouteMessageBuilder<Ipv6Addr> {
     RouteMessageBuilder::<Ipv6Addr>::new().destination_prefix(prefix.prefix(), 64)
+}
+
+/// The default route that counts when there is no other.
+fn last_route(interface: u32, router: Ipv6Addr) -> RouteMessage {
+    RouteMessageBuilder::<Ipv6Addr>::new()
+        .gateway(router)
+        .output_interface(interface)
+        .priority(LAST_RESORT)
+        .build()
 }
 
 /// The route that makes a prefix unreachable.

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io;
+use std::net::Ipv6Addr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -51,6 +52,20 @@ pub enum Setting {
         /// The token, or `None` when there was none.
         value: Option<Nid>,
     },
+    /// An address that was not there, put in place for a planned move.
+    Address {
+        /// The interface.
+        interface: String,
+        /// The address, with a prefix of 64 bits.
+        address: Ipv6Addr,
+    },
+    /// A default route that was not there, put in place for a planned move.
+    LastRoute {
+        /// The interface.
+        interface: String,
+        /// The router.
+        router: Ipv6Addr,
+    },
 }
 
 impl Setting {
@@ -73,6 +88,8 @@ impl Setting {
                     interface: other, ..
                 },
             ) => interface == other,
+            (Self::Address { .. }, Self::Address { .. })
+            | (Self::LastRoute { .. }, Self::LastRoute { .. }) => self == other,
             _ => false,
         }
     }
@@ -123,6 +140,42 @@ impl Undo {
         self.save()
     }
 
+    /// Forgets a setting that need not be changed back.
+    ///
+    /// # Errors
+    /// [`KernelError::Undo`].
+    pub fn forget(&mut self, setting: &Setting) -> Result<(), KernelError> {
+        let before = self.journal.changed.len();
+        self.journal
+            .changed
+            .retain(|known| !known.is_same_as(setting));
+        match self.journal.changed.len() == before {
+            true => Ok(()),
+            false => self.save(),
+        }
+    }
+
+    /// Removes what a daemon that is gone put in place for a move that nobody knows of any more.
+    ///
+    /// # Errors
+    /// [`KernelError::Undo`] when that cannot be noted.
+    pub async fn take_back_plans(&mut self, netlink: &Netlink) -> Result<(), KernelError> {
+        let is_plan = |setting: &Setting| match setting {
+            Setting::Address { .. } | Setting::LastRoute { .. } => true,
+            Setting::Sysctl { .. } | Setting::Token { .. } => false,
+        };
+        let changed = std::mem::take(&mut self.journal.changed);
+        let (plans, others): (Vec<_>, Vec<_>) = changed.into_iter().partition(is_plan);
+        self.journal.changed = others;
+        if plans.is_empty() {
+            return Ok(());
+        }
+        for setting in plans {
+            change_back(netlink, &setting).await;
+        }
+        self.save()
+    }
+
     /// Writes a setting of an interface after remembering the value that it had.
     ///
     /// # Errors
@@ -152,7 +205,9 @@ impl Undo {
             .iter()
             .filter_map(|setting| match setting {
                 Setting::Token { interface, value } => Some((interface.as_str(), *value)),
-                Setting::Sysctl { .. } => None,
+                Setting::Sysctl { .. } | Setting::Address { .. } | Setting::LastRoute { .. } => {
+                    None
+                }
             })
     }
 
@@ -163,24 +218,7 @@ impl Undo {
     /// [`KernelError::Undo`] when the file cannot be removed.
     pub async fn restore(mut self, netlink: &Netlink) -> Result<(), KernelError> {
         while let Some(setting) = self.journal.changed.pop() {
-            let restored = match &setting {
-                Setting::Sysctl {
-                    interface,
-                    setting,
-                    value,
-                } if sysctl::path(interface, setting).exists() => {
-                    sysctl::write(interface, setting, value)
-                }
-                Setting::Sysctl { .. } => Ok(()),
-                Setting::Token { interface, value } => match netlink.interface(interface).await {
-                    Ok(index) => restore_token(netlink, index, *value).await,
-                    Err(KernelError::NoInterface { .. }) => Ok(()),
-                    Err(error) => Err(error),
-                },
-            };
-            if let Err(error) = restored {
-                tracing::warn!(%error, ?setting, "cannot give a setting its old value");
-            }
+            change_back(netlink, &setting).await;
         }
         match fs::remove_file(&self.path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(KernelError::Undo {
@@ -202,6 +240,39 @@ impl Undo {
                 path: self.path.clone(),
                 source,
             })
+    }
+}
+
+/// Gives a setting its old value. One of an interface that is gone is left out; one that cannot be set
+/// is logged.
+async fn change_back(netlink: &Netlink, setting: &Setting) {
+    let restored = match setting {
+        Setting::Sysctl {
+            interface,
+            setting,
+            value,
+        } if sysctl::path(interface, setting).exists() => sysctl::write(interface, setting, value),
+        Setting::Sysctl { .. } => Ok(()),
+        Setting::Token { interface, .. }
+        | Setting::Address { interface, .. }
+        | Setting::LastRoute { interface, .. } => match netlink.interface(interface).await {
+            Ok(index) => restore_on(netlink, index, setting).await,
+            Err(KernelError::NoInterface { .. }) => Ok(()),
+            Err(error) => Err(error),
+        },
+    };
+    if let Err(error) = restored {
+        tracing::warn!(%error, ?setting, "cannot give a setting its old value");
+    }
+}
+
+/// Gives a setting of an interface that is there its old value.
+async fn restore_on(netlink: &Netlink, index: u32, setting: &Setting) -> Result<(), KernelError> {
+    match setting {
+        Setting::Sysctl { .. } => Ok(()),
+        Setting::Token { value, .. } => restore_token(netlink, index, *value).await,
+        Setting::Address { address, .. } => netlink.remove_address(index, *address, 64).await,
+        Setting::LastRoute { router, .. } => netlink.remove_last_route(index, *router).await,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ilnp_core::id::Locator;
 use ilnp_dns::key::TsigKey;
 use ilnp_dns::name::Name;
 use ilnp_dns::publish::{self, Publication, Status, Whereabouts};
@@ -69,6 +70,34 @@ impl Publisher {
         self.running.send_replace(running);
     }
 
+    /// Waits until every primary server has confirmed that this host is at this Locator. Never
+    /// returns while nothing is published.
+    pub(crate) async fn confirmed(&self, locator: Locator) {
+        let mut running = self.running.subscribe();
+        loop {
+            let status = running
+                .borrow_and_update()
+                .as_ref()
+                .map(|it| it.status.clone());
+            let known = async {
+                match status {
+                    Some(mut status) => {
+                        let known = status.wait_for(|status| is_known(status, locator)).await;
+                        known.is_ok()
+                    }
+                    None => false,
+                }
+            };
+            if known.await {
+                return;
+            }
+            // Published otherwise, or not at all: until the configuration says something else.
+            if running.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
     /// The name that is published and how that stands; `None` when none is.
     pub(super) fn status(&self) -> Option<(Name, Status)> {
         let running = self.running.borrow();
@@ -76,4 +105,16 @@ impl Publisher {
         let status = running.status.borrow().clone();
         Some((running.name.clone(), status))
     }
+}
+
+/// Whether every primary has confirmed that a host is at this Locator.
+fn is_known(status: &Status, locator: Locator) -> bool {
+    !status.primaries.is_empty()
+        && status.primaries.iter().all(|primary| {
+            primary.trying.is_none()
+                && primary
+                    .confirmed
+                    .as_ref()
+                    .is_some_and(|it| it.host.locators().any(|(at, _)| at == locator))
+        })
 }

@@ -1,80 +1,225 @@
 //! Does what the agent asks for.
 
-use ilnp_core::id::Nid;
+use ilnp_core::node;
 use ilnp_core::relocation::{
-    Answer, Empty, Fence, FromGuest, GuestHello, Hello, Refused, Request, Resumed, ToGuest,
+    Answer, Empty, Epoch, Event, Fence, FromGuest, GuestHello, Hello, Prepare, Prepared, Refused,
+    Request, Resumed, Step, ToGuest, Told,
 };
+use tokio::sync::oneshot;
+use tokio_util::task::AbortOnDropHandle;
 
+use super::Settings;
 use super::port::Port;
-use crate::clone::{Custodian, Evidence};
+use super::story::Story;
+use crate::attachment::Plan;
+use crate::clock;
+use crate::clone::Evidence;
+use crate::driver::{self, Tiding};
+
+/// Why the node does not answer.
+const STOPPING: &str = "the daemon is about to stop";
 
 /// Listens to the port, one request after the other.
 #[derive(Debug)]
 pub(super) struct Service {
-    nid: Nid,
-    custodian: Custodian,
+    settings: Settings,
     port: Port,
+    story: Story,
+    /// Waits for name servers to confirm a Locator.
+    confirmation: Option<AbortOnDropHandle<()>>,
+}
+
+/// What the service waits for.
+enum News {
+    Line(Vec<u8>),
+    Tiding(Option<Tiding>),
+    Confirmed,
 }
 
 impl Service {
-    pub(super) const fn new(nid: Nid, custodian: Custodian, port: Port) -> Self {
+    pub(super) fn new(settings: Settings, port: Port) -> Self {
         Self {
-            nid,
-            custodian,
+            settings,
             port,
+            story: Story::default(),
+            confirmation: None,
         }
     }
 
-    /// Works for as long as the future is polled.
+    /// Works for as long as the future is polled, or until the daemon ends.
     pub(super) async fn run(mut self) {
         loop {
-            let line = self.port.next().await;
-            let (id, answer) = match ToGuest::parse(&line) {
-                Ok(ToGuest { id, request, .. }) => (id, self.answer(request).await),
-                Err(unreadable) => match unreadable.id {
-                    Some(id) => (id, Err(unreadable.reason)),
-                    None => {
-                        tracing::debug!(%unreadable, "a line of the relocation port that nobody can be told about");
-                        continue;
-                    }
-                },
+            let news = tokio::select! {
+                biased;
+                tiding = self.settings.tidings.recv() => News::Tiding(tiding),
+                () = ended(&mut self.confirmation) => News::Confirmed,
+                line = self.port.next() => News::Line(line),
             };
-            let answer = answer.unwrap_or_else(|reason| Answer::Error(Refused { reason }));
-            self.port.send(&FromGuest::Answer { id, answer });
-        }
-    }
-
-    /// The error is a text for people.
-    async fn answer(&self, request: Request) -> Result<Answer, String> {
-        tracing::debug!(?request, "the hypervisor's agent asks");
-        match request {
-            Request::Hello(hello) => self.hello(hello).await,
-            Request::Fence(fence) => self.fence(fence).await,
-            Request::Resumed(resumed) => self.resumed(resumed).await,
-            Request::Prepare(_) | Request::Switch(_) | Request::Cancel(_) => {
-                Err("this daemon is told of no relocation yet".to_owned())
+            match news {
+                News::Line(line) => self.line(&line).await,
+                News::Tiding(Some(tiding)) => self.hear(tiding),
+                News::Tiding(None) => return,
+                News::Confirmed => {
+                    self.confirmation = None;
+                    self.story.dns_confirmed(clock::now());
+                }
+            }
+            while let Some(event) = self.story.poll() {
+                self.port.send(&FromGuest::Event(event));
             }
         }
     }
 
+    fn hear(&mut self, tiding: Tiding) {
+        if let Some(locator) = self.story.hear(tiding) {
+            let publisher = self.settings.publisher.clone();
+            let confirmed = async move { publisher.confirmed(locator).await };
+            self.confirmation = Some(AbortOnDropHandle::new(tokio::spawn(confirmed)));
+        }
+    }
+
+    async fn line(&mut self, line: &[u8]) {
+        let (id, answer) = match ToGuest::parse(line) {
+            Ok(ToGuest { id, request, .. }) => (id, self.answer(request).await),
+            Err(unreadable) => match unreadable.id {
+                Some(id) => (id, Err(unreadable.reason)),
+                None => {
+                    tracing::debug!(%unreadable, "a line of the relocation port that nobody can be told about");
+                    return;
+                }
+            },
+        };
+        let answer = answer.unwrap_or_else(|reason| {
+            tracing::warn!(reason, "refused what the hypervisor's agent asked for");
+            Answer::Error(Refused { reason })
+        });
+        self.port.send(&FromGuest::Answer { id, answer });
+    }
+
+    /// The error is a text for people.
+    async fn answer(&mut self, request: Request) -> Result<Answer, String> {
+        tracing::debug!(?request, "the hypervisor's agent asks");
+        match request {
+            Request::Hello(hello) => self.hello(hello).await,
+            Request::Prepare(prepare) => self.prepare(prepare).await,
+            Request::Switch(epoch) => self.switch(epoch).await,
+            Request::Resumed(resumed) => self.resumed(resumed).await,
+            Request::Cancel(epoch) => self.cancel(epoch).await,
+            Request::Fence(fence) => self.fence(fence).await,
+        }
+    }
+
     async fn hello(&self, hello: Hello) -> Result<Answer, String> {
-        self.custodian.run(hello.epoch, hello.instance).await?;
+        let custodian = &self.settings.custodian;
+        custodian.run(hello.epoch, hello.instance).await?;
         Ok(Answer::Hello(GuestHello {
-            nid: self.nid,
+            nid: self.settings.nid,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }))
     }
 
-    async fn resumed(&self, resumed: Resumed) -> Result<Answer, String> {
-        self.custodian.run(resumed.epoch, resumed.instance).await?;
+    async fn fence(&self, fence: Fence) -> Result<Answer, String> {
+        let Fence { epoch, reason } = fence;
+        let order = Evidence::Order { epoch, reason };
+        self.settings.custodian.weigh(order).await?;
         Ok(Answer::Done(Empty {}))
     }
 
-    async fn fence(&self, fence: Fence) -> Result<Answer, String> {
-        let Fence { epoch, reason } = fence;
-        self.custodian
-            .weigh(Evidence::Order { epoch, reason })
-            .await?;
+    async fn prepare(&mut self, prepare: Prepare) -> Result<Answer, String> {
+        if !prepare.router.is_unicast_link_local() {
+            return Err(format!(
+                "router {} is no link-local address (fe80::/10), so no guest can send by it",
+                prepare.router
+            ));
+        }
+        if let Some(unusable) = prepare.locators.iter().find(|it| !it.is_usable()) {
+            return Err(format!(
+                "{unusable} is no Locator that packets can be sent to"
+            ));
+        }
+        if prepare.locators.is_empty() || prepare.locators.len() > node::SlotIndex::COUNT / 2 {
+            return Err(format!(
+                "{} Locators, expected 1 to {}",
+                prepare.locators.len(),
+                node::SlotIndex::COUNT / 2
+            ));
+        }
+        let plan = Plan {
+            locators: prepare.locators.clone(),
+            router: prepare.router,
+            router_mac: prepare.router_mac.map(|mac| mac.0),
+        };
+        let future = self.settings.planner.prepare(plan).await?;
+        let nothing_new = future.is_empty();
+        self.story.prepared(prepare.epoch, prepare.locators);
+        let order = node::Relocation::Prepare(future);
+        let correspondents = self.relocate(order).await?;
+        if nothing_new {
+            // The link is the same at both sites: nobody needs to know.
+            self.port.send(&FromGuest::Event(Event::Told(Told {
+                epoch: prepare.epoch,
+                step: Step::Prepare,
+                correspondents: 0,
+                acknowledged: 0,
+            })));
+        }
+        Ok(Answer::Prepared(Prepared { correspondents }))
+    }
+
+    async fn switch(&self, Epoch { epoch }: Epoch) -> Result<Answer, String> {
+        self.expect(epoch)?;
+        self.relocate(node::Relocation::Switch).await?;
         Ok(Answer::Done(Empty {}))
+    }
+
+    async fn cancel(&self, Epoch { epoch }: Epoch) -> Result<Answer, String> {
+        // Cancelling twice, or what was never prepared, leaves everything as it is wanted.
+        if self.story.planned().is_some() {
+            self.expect(epoch)?;
+        }
+        self.relocate(node::Relocation::Cancel).await?;
+        Ok(Answer::Done(Empty {}))
+    }
+
+    async fn resumed(&mut self, resumed: Resumed) -> Result<Answer, String> {
+        let now = clock::now();
+        let custodian = &self.settings.custodian;
+        custodian.run(resumed.epoch, resumed.instance).await?;
+        let unplanned = self.story.planned() != Some(resumed.epoch);
+        if unplanned {
+            // What was prepared was another move.
+            self.relocate(node::Relocation::Cancel).await?;
+        }
+        self.story.resumed(now, resumed.epoch);
+        self.settings.planner.arrived().await;
+        Ok(Answer::Done(Empty {}))
+    }
+
+    /// Refuses what belongs to another hand-over than the prepared one.
+    fn expect(&self, epoch: u64) -> Result<(), String> {
+        match self.story.planned() {
+            Some(planned) if planned == epoch => Ok(()),
+            Some(planned) => Err(format!(
+                "epoch {planned} was prepared here, not epoch {epoch}"
+            )),
+            None => Err(format!("nothing was prepared here for epoch {epoch}")),
+        }
+    }
+
+    async fn relocate(&self, order: node::Relocation) -> Result<usize, String> {
+        let (answer, answered) = oneshot::channel();
+        let request = driver::Request::Relocate(order, answer);
+        let sent = self.settings.requests.send(request).await;
+        sent.map_err(|_| STOPPING.to_owned())?;
+        answered.await.map_err(|_| STOPPING.to_owned())?
+    }
+}
+
+/// Waits for a task to end; for ever when there is none.
+async fn ended(task: &mut Option<AbortOnDropHandle<()>>) {
+    match task {
+        // Only the end of the daemon cancels it.
+        Some(task) => drop(task.await),
+        None => std::future::pending().await,
     }
 }

@@ -8,6 +8,7 @@ mod ilnp_interface;
 mod monitor;
 mod moves;
 mod namespace;
+mod planned;
 mod site;
 mod watch;
 

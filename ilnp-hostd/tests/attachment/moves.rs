@@ -11,8 +11,8 @@ use super::PATIENCE;
 use super::site::{Host, Site};
 use super::watch::Watch;
 
-const A: &str = "2001:db8:a::/64";
-const B: &str = "2001:db8:b::/64";
+pub(super) const A: &str = "2001:db8:a::/64";
+pub(super) const B: &str = "2001:db8:b::/64";
 const SYSCTLS: [&str; 2] = [
     "net.ipv6.conf.eth0.optimistic_dad",
     "net.ipv6.conf.eth0.use_optimistic",
@@ -373,7 +373,7 @@ fn steady(text: &str) -> String {
 }
 
 /// Reads events until one tells of Locators that fit.
-async fn locators_that(
+pub(super) async fn locators_that(
     attachments: &mut Attachments,
     what: &str,
     mut fits: impl FnMut(&[LocalLocator]) -> bool,
@@ -395,7 +395,7 @@ async fn locators_that(
 }
 
 /// Waits for what no event tells.
-async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub(super) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
@@ -404,13 +404,13 @@ async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// Whether the only Locator is this one, and works.
-fn only(prefix: &str) -> impl Fn(&[LocalLocator]) -> bool + use<> {
+pub(super) fn only(prefix: &str) -> impl Fn(&[LocalLocator]) -> bool + use<> {
     let prefix: Locator = prefix.parse().unwrap();
     move |locators| matches!(locators, [one] if one.locator == prefix && one.health == LocatorHealth::Working)
 }
 
 /// Whether this Locator is there and works.
-fn has(prefix: &str) -> impl Fn(&[LocalLocator]) -> bool + use<> {
+pub(super) fn has(prefix: &str) -> impl Fn(&[LocalLocator]) -> bool + use<> {
     let prefix: Locator = prefix.parse().unwrap();
     move |locators| {
         locators

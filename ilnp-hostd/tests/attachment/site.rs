@@ -72,6 +72,11 @@ impl Site {
         self.radvd = Some(self.namespace.start("radvd", &arguments));
     }
 
+    /// The router stays, and says nothing of itself.
+    pub(super) fn silence_advertisements(&mut self) {
+        self.radvd = None;
+    }
+
     /// Makes one link of this site's and another's.
     pub(super) fn join(&self, other: &Self) {
         let other = &other.namespace;

@@ -10,7 +10,7 @@ use ilnp_core::time::Instant;
 use super::Config;
 use super::router::{Prefix, Router};
 use super::search::Search;
-use crate::attachment::Action;
+use crate::attachment::{Action, Piece, Plan};
 use crate::kernel::{Address, Link};
 
 /// An interface of this host.
@@ -33,6 +33,12 @@ pub(super) struct Interface {
     pub(super) surprise: Option<Instant>,
     /// When the last search started that an advertisement caused.
     pub(super) surprised: Option<Instant>,
+    /// Where the host will be moved to.
+    pub(super) plan: Option<Plan>,
+    /// What is in the kernel because of a plan, and not because of an advertisement.
+    pub(super) installed: Vec<Piece>,
+    /// The host was just moved as planned.
+    pub(super) arrived_now: bool,
 }
 
 /// An address of the interface.
@@ -66,6 +72,9 @@ impl Interface {
             search: None,
             surprise: None,
             surprised: None,
+            plan: None,
+            installed: Vec::new(),
+            arrived_now: false,
         }
     }
 
@@ -201,7 +210,11 @@ impl Interface {
             return;
         }
         for known in self.addresses.values() {
-            if config.is_ours(&known.address) && !known.address.permanent {
+            let planned = self.plan.as_ref().is_some_and(|plan| {
+                let locator = IlVector::from(known.address.address).locator;
+                plan.locators.contains(&locator)
+            });
+            if config.is_ours(&known.address) && !known.address.permanent && !planned {
                 let prefix = Prefix {
                     valid_until: known.valid_until,
                     heard: None,

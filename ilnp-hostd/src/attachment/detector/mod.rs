@@ -1,6 +1,7 @@
 //! Detects moves.
 
 mod interface;
+mod planned;
 mod router;
 mod routers;
 mod search;
@@ -37,6 +38,8 @@ pub struct Detector {
     told: Option<Vec<LocalLocator>>,
     /// Name and MTU of the interfaces that were told to be in use.
     told_interfaces: BTreeMap<u32, (String, u32)>,
+    /// When something hinted at a move, until that was told.
+    noticed: Option<Instant>,
     now: Instant,
 }
 
@@ -61,6 +64,7 @@ impl Detector {
             locators: Vec::new(),
             told: None,
             told_interfaces: BTreeMap::new(),
+            noticed: None,
             now: Instant::ZERO,
         }
     }
@@ -139,6 +143,9 @@ impl Detector {
     /// The next thing that happened. Events that nobody asked for are not kept: only what is true now
     /// is told.
     pub fn poll_event(&mut self) -> Option<AttachmentEvent> {
+        if let Some(at) = self.noticed.take() {
+            return Some(AttachmentEvent::Noticed { at });
+        }
         for (&index, interface) in &self.interfaces {
             let link = (interface.link.name.clone(), interface.mtu());
             if interface.used && self.told_interfaces.get(&index) != Some(&link) {
@@ -213,7 +220,8 @@ impl Detector {
                 let interface = known.get_mut();
                 interface.changed(now, &self.config, link, &mut self.actions);
                 if peers_notified {
-                    interface.hint(now);
+                    self.noticed = Some(now);
+                    interface.announced(now, &mut self.actions);
                 }
             }
             Entry::Vacant(new) => {

@@ -39,6 +39,7 @@ impl Interface {
             .filter(|option| option.valid != Some(Duration::ZERO))
             .map(|option| option.prefix)
             .collect();
+        self.confirm(now, &carried, actions);
         self.note_surprise(now, router, &carried);
         let entry = self.routers.entry(router).or_default();
         let mut dropped = entry.advertised(now, advertisement);
@@ -227,6 +228,7 @@ impl Interface {
             .filter(|prefix| {
                 let mut routers = self.routers.values();
                 !seen.contains(prefix)
+                    && !self.is_planned(*prefix)
                     && !self.lost.contains_key(prefix)
                     && !routers.any(|router| router.prefixes.contains_key(prefix))
             })
@@ -235,7 +237,12 @@ impl Interface {
 
     /// Takes the prefixes that no router advertises any more for gone. Their addresses stay, for the
     /// sessions that are bound to them, but nothing new is to use them.
-    fn lose(&mut self, now: Instant, prefixes: BTreeSet<Locator>, actions: &mut VecDeque<Action>) {
+    pub(super) fn lose(
+        &mut self,
+        now: Instant,
+        prefixes: BTreeSet<Locator>,
+        actions: &mut VecDeque<Action>,
+    ) {
         let interface = self.link.index;
         for prefix in prefixes {
             let mut others = self.routers.values();
@@ -243,6 +250,9 @@ impl Interface {
                 continue;
             }
             self.lost.insert(prefix, now);
+            if self.uninstall_of(prefix, actions) {
+                continue;
+            }
             let known = self
                 .addresses
                 .values()

@@ -94,7 +94,7 @@ impl Interface {
             .values()
             .filter(|known| config.is_ours(&known.address) && known.address.is_usable())
             .map(|known| (IlVector::from(known.address.address).locator, known))
-            .filter(|(prefix, _)| !self.duplicates.contains(prefix))
+            .filter(|(prefix, _)| !self.duplicates.contains(prefix) && !self.is_planned(*prefix))
             .map(move |(prefix, known)| {
                 let (standing, router) = self.standing(now, prefix, known);
                 let locator = LocalLocator {

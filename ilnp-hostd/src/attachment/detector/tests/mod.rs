@@ -4,5 +4,6 @@ mod addresses;
 mod anything;
 mod hints;
 mod moves;
+mod planned;
 mod prefixes;
 mod world;

@@ -7,7 +7,7 @@ use ilnp_core::id::Locator;
 use ilnp_core::node::{LinkEvent, LocalLocator, LocatorHealth};
 use ilnp_core::time::Instant;
 
-use crate::attachment::{Action, AttachmentEvent, Config, Detector};
+use crate::attachment::{Action, AttachmentEvent, Config, Detector, Piece};
 use crate::kernel::discovery::{Advertisement, Heard, HeardMessage, PrefixInformation};
 use crate::kernel::{Address, KernelEvent, Link, Snapshot};
 
@@ -168,6 +168,7 @@ impl World {
                 AttachmentEvent::InterfaceGone { index } => {
                     self.interfaces.push(format!("{index} gone"));
                 }
+                AttachmentEvent::Noticed { .. } => self.told -= 1,
             }
         }
         std::iter::from_fn(|| self.detector.poll_action())
@@ -270,12 +271,23 @@ pub(super) fn action_text(action: &Action) -> String {
         Action::RemoveDefaultRoute { router, .. } => format!("remove route {router}"),
         Action::RemoveNeighbour { router, .. } => format!("remove neighbour {router}"),
         Action::RemoveOnLinkRoute { prefix, .. } => format!("remove {prefix}"),
+        Action::SetNeighbour { address, .. } => format!("set neighbour {address}"),
+        Action::Install { piece, .. } => format!("install {}", piece_text(*piece)),
+        Action::Uninstall { piece, .. } => format!("uninstall {}", piece_text(*piece)),
+        Action::Keep { piece, .. } => format!("keep {}", piece_text(*piece)),
         Action::ChangeLifetime { address, lifetime } => format!(
             "{} preferred {} valid {}",
             address.address,
             lifetime.preferred.as_secs(),
             lifetime.valid.as_secs()
         ),
+    }
+}
+
+fn piece_text(piece: Piece) -> String {
+    match piece {
+        Piece::Address(address) => address.to_string(),
+        Piece::DefaultRoute(router) => format!("route {router}"),
     }
 }
 
