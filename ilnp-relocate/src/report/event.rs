@@ -58,6 +58,12 @@ pub enum Event {
 }
 
 impl Line {
+    /// Whether nothing follows.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        matches!(self.event, Event::Ended { .. })
+    }
+
     /// Something that happens now.
     pub(super) fn now(relocation: RelocationId, event: Event) -> Self {
         Self {

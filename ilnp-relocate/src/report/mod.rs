@@ -16,6 +16,7 @@ use crate::site::Site;
 pub use event::{Event, Line};
 pub use recorder::Recorder;
 pub use shelf::{Shelf, ShelfError};
+pub(crate) use table::phase;
 pub use table::table;
 
 /// The form of reports and events.

@@ -88,12 +88,22 @@ impl Recorder {
         self.lock().clone()
     }
 
-    /// A line that says what the relocation is.
+    /// What the relocation is, and how it went so far.
     #[must_use]
-    pub fn begun(&self) -> Line {
+    pub fn so_far(&self) -> Vec<Line> {
         let report = self.lock();
         let (guest, to) = (report.guest.clone(), report.to.to_string());
-        Line::now(report.relocation, Event::Begun { guest, to })
+        let phases = report.phases.iter();
+        let phases = phases.map(|&PhaseTimes { phase, .. }| Event::Phase { phase });
+        let ended = report.outcome.map(|_| Event::Ended {
+            report: Box::new(report.clone()),
+        });
+        [Event::Begun { guest, to }]
+            .into_iter()
+            .chain(phases)
+            .chain(ended)
+            .map(|event| Line::now(report.relocation, event))
+            .collect()
     }
 
     /// The next phase begins.

@@ -1,0 +1,50 @@
+//! The halves of whatever a guest runs in.
+
+use crate::config::{Guest, Hypervisor};
+use crate::hypervisor::{HypervisorError, Source, Target};
+use crate::qemu::{Incoming, Qemu};
+
+/// The half of a guest that is here already.
+pub(super) async fn source(guest: &Guest) -> Result<Box<dyn Source>, HypervisorError> {
+    match &guest.hypervisor {
+        Hypervisor::Qemu(settings) => {
+            let qemu = Qemu::attach(settings.as_ref().clone()).await?;
+            Ok(Box::new(qemu))
+        }
+        Hypervisor::Libvirt { .. } => Err(no_libvirt(guest)),
+    }
+}
+
+/// The half of a guest that may come.
+pub(super) fn target(guest: &Guest) -> Result<Box<dyn Target>, HypervisorError> {
+    match &guest.hypervisor {
+        Hypervisor::Qemu(settings) => Ok(Box::new(Incoming::new(settings.as_ref().clone())?)),
+        Hypervisor::Libvirt { .. } => Err(no_libvirt(guest)),
+    }
+}
+
+/// The half of a guest that came, or was to come, while another agent was here.
+pub(super) async fn arrived(guest: &Guest) -> Result<Box<dyn Target>, HypervisorError> {
+    match &guest.hypervisor {
+        Hypervisor::Qemu(settings) => {
+            let incoming = Incoming::attach(settings.as_ref().clone()).await?;
+            Ok(Box::new(incoming))
+        }
+        Hypervisor::Libvirt { .. } => Err(no_libvirt(guest)),
+    }
+}
+
+/// Starts a guest that belongs here.
+pub(super) async fn start(guest: &Guest) -> Result<(), HypervisorError> {
+    match &guest.hypervisor {
+        Hypervisor::Qemu(settings) => {
+            Qemu::start(settings.as_ref().clone()).await?;
+            Ok(())
+        }
+        Hypervisor::Libvirt { .. } => Err(no_libvirt(guest)),
+    }
+}
+
+fn no_libvirt(guest: &Guest) -> HypervisorError {
+    HypervisorError::Refused(format!("guest {} is libvirt's", guest.name))
+}

@@ -1,0 +1,204 @@
+//! The work at the source: describing and copying.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::net::UnixListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::job::{CopyDone, Described, Ended};
+use super::{Shared, hypervisors};
+use crate::channel::{Connection, Counters, Limiter, Opening, Relay, RelayError, RelocationId};
+use crate::config;
+use crate::hypervisor::{Assistance, Description, Plan, Progress, Source, Stream};
+use crate::report::{Phase, Recorder};
+use crate::site::Site;
+
+/// How many messages about the progress wait to be told.
+const BACKLOG: usize = 16;
+/// How long a relay may take to say why the hypervisor's connection broke.
+const AFTERMATH: Duration = Duration::from_millis(200);
+/// What an operator's abort is called.
+pub(super) const ABORTED: &str = "it was aborted";
+
+/// Finds out what the guest is, and dials the other site.
+pub(super) async fn describe(
+    shared: Arc<Shared>,
+    guest: config::Guest,
+    to: Site,
+    cancel: CancellationToken,
+) -> Ended {
+    let work = async {
+        // Both take a while and neither needs the other.
+        let (source, connection) = tokio::join!(
+            async {
+                let mut source = hypervisors::source(&guest).await?;
+                let description = source.describe().await?;
+                Ok::<_, crate::hypervisor::HypervisorError>((source, description))
+            },
+            shared.connect(&to),
+        );
+        let (source, description) = source.map_err(|error| error.to_string())?;
+        Ok(Described {
+            source,
+            description,
+            connection: connection?,
+        })
+    };
+    Ended::Described(tokio::select! {
+        described = work => described,
+        () = cancel.cancelled() => Err(ABORTED.to_owned()),
+    })
+}
+
+/// A copy that is to be made.
+pub(super) struct Copy {
+    pub(super) relocation: RelocationId,
+    pub(super) source: Box<dyn Source>,
+    pub(super) plan: Plan,
+    pub(super) connection: Connection,
+    pub(super) sockets: Sockets,
+    pub(super) recorder: Recorder,
+}
+
+/// Where the hypervisor connects to, for each stream.
+#[derive(Debug)]
+pub(super) struct Sockets(BTreeMap<Stream, PathBuf>);
+
+impl Sockets {
+    /// One for each stream that the guest may need.
+    pub(super) fn new(shared: &Shared, description: &Description) -> Self {
+        let disks = description
+            .disks
+            .iter()
+            .map(|disk| Stream::Disk(disk.id.clone()));
+        let streams = [Stream::Memory, Stream::Control].into_iter().chain(disks);
+        let path = |number| shared.stream_socket(&description.name, number);
+        Self(
+            streams
+                .enumerate()
+                .map(|(number, stream)| (stream, path(number)))
+                .collect(),
+        )
+    }
+
+    fn listen(&self) -> io::Result<Vec<(Stream, UnixListener)>> {
+        self.0
+            .iter()
+            .map(|(stream, path)| {
+                remove(path)?;
+                Ok((stream.clone(), UnixListener::bind(path)?))
+            })
+            .collect()
+    }
+}
+
+impl Drop for Sockets {
+    fn drop(&mut self) {
+        for path in self.0.values() {
+            // The next copy does it otherwise.
+            let _ = remove(path);
+        }
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Copies the guest.
+pub(super) async fn copy(mut copy: Copy, cancel: CancellationToken) -> Ended {
+    let result = tokio::select! {
+        result = run(&mut copy) => result,
+        () = cancel.cancelled() => Err(ABORTED.to_owned()),
+    };
+    Ended::Copied(copy.source, result)
+}
+
+async fn run(copy: &mut Copy) -> Result<CopyDone, String> {
+    let counters = Counters::default();
+    let relay = Relay::new(Limiter::new(copy.plan.bandwidth), counters.clone());
+    let mut relays = JoinSet::new();
+    let listeners = copy
+        .sockets
+        .listen()
+        .map_err(|error| format!("cannot listen for the hypervisor's streams: {error}"))?;
+    for (stream, listener) in listeners {
+        let opening = Opening {
+            relocation: copy.relocation,
+            stream,
+        };
+        let (relay, connection) = (relay.clone(), copy.connection.clone());
+        relays.spawn(async move { relay.serve(&listener, &connection, &opening).await });
+    }
+    let helper = Helper {
+        sockets: &copy.sockets,
+        recorder: &copy.recorder,
+    };
+    let (progress, mut told) = mpsc::channel(BACKLOG);
+    let work = copy.source.copy(&copy.plan, &helper, &progress);
+    tokio::pin!(work);
+    let result = loop {
+        tokio::select! {
+            result = &mut work => break result.map_err(|error| error.to_string()),
+            Some(progress) = told.recv() => helper.told(progress),
+            Some(ended) = relays.join_next() => break Err(why(ended)),
+        }
+    };
+    let sent = counters.snapshot().iter().map(|count| count.sent).sum();
+    copy.recorder.sent(sent);
+    match result {
+        Ok(copied) => Ok(CopyDone { copied, relays }),
+        // The hypervisor saw a connection break; the relay may know more.
+        Err(error) => Err(match timeout(AFTERMATH, relays.join_next()).await {
+            Ok(Some(ended)) => format!("{error} ({})", why(ended)),
+            _ => error,
+        }),
+    }
+}
+
+fn why(ended: Result<RelayError, tokio::task::JoinError>) -> String {
+    match ended {
+        Ok(error) => error.to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// What this agent lends to a copy.
+struct Helper<'a> {
+    sockets: &'a Sockets,
+    recorder: &'a Recorder,
+}
+
+impl Helper<'_> {
+    fn told(&self, progress: Progress) {
+        // It is said by the guest's stop itself, without the way through the queue.
+        if progress != Progress::Stopped {
+            self.recorder.progress(progress);
+        }
+    }
+}
+
+#[async_trait]
+impl Assistance for Helper<'_> {
+    fn socket(&self, stream: &Stream) -> PathBuf {
+        // Every stream of the description is there.
+        self.sockets.0.get(stream).cloned().unwrap_or_default()
+    }
+
+    async fn about_to_stop(&self) {}
+
+    async fn stopped(&self) {
+        self.recorder.phase(Phase::Stop);
+    }
+}

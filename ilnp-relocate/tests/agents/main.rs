@@ -1,0 +1,9 @@
+//! Two agents, two sites, one guest in a real QEMU.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails ends here")]
+
+mod failures;
+#[path = "../qemu/image.rs"]
+mod image;
+mod moves;
+mod world;

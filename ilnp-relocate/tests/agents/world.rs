@@ -1,0 +1,392 @@
+//! Two agents on one machine that know each other by certificates, and a guest that each could run.
+
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::image::image;
+
+/// How long anything may take on a busy machine.
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+/// Where the base image has something, beyond what the guest writes.
+const BASE_AT: u64 = 32 << 20;
+const PROGRAM: &str = env!("CARGO_BIN_EXE_ilnp-relocate");
+
+/// Sites `a` and `b`, and in between whatever a test wants.
+pub(crate) struct World {
+    directory: tempfile::TempDir,
+    agents: [Option<Child>; 2],
+    ports: [u16; 2],
+}
+
+/// What differs from one test to the next.
+#[derive(Clone, Default)]
+pub(crate) struct Changes {
+    /// Further lines in the `[[guest]]` table of b, in the place of those of the same key.
+    pub(crate) cpu_at_b: Option<&'static str>,
+    /// Where the agent of a dials b, when not where b listens.
+    pub(crate) way_to_b: Option<u16>,
+    /// What the guest does besides (see [`crate::image`]).
+    pub(crate) work: &'static str,
+}
+
+impl World {
+    /// Both agents run.
+    pub(crate) fn new(changes: &Changes) -> Self {
+        let world = Self {
+            directory: tempfile::tempdir().unwrap(),
+            agents: [None, None],
+            ports: [port(), port()],
+        };
+        world.certify();
+        for site in ["a", "b"] {
+            world.lay_out(site, changes);
+        }
+        let mut world = world;
+        world.start_agent("a");
+        world.start_agent("b");
+        world
+    }
+
+    /// Both agents run, and so does the guest, at a.
+    pub(crate) fn with_guest(changes: &Changes) -> Self {
+        let world = Self::new(changes);
+        world.ok("a", &["start", "vm1"]);
+        world.writes_again("a");
+        world
+    }
+
+    fn certify(&self) {
+        let ca = self.path("ca");
+        let ca = ca.to_str().unwrap();
+        for arguments in [
+            ["init", ca, "--name", "test"].as_slice(),
+            &["issue", ca, "a"],
+            &["issue", ca, "b"],
+        ] {
+            let output = Command::new(PROGRAM)
+                .arg("pki")
+                .args(arguments)
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{output:?}");
+        }
+    }
+
+    /// What a site has before its agent starts.
+    fn lay_out(&self, site: &str, changes: &Changes) {
+        let directory = self.path(site);
+        fs::create_dir(&directory).unwrap();
+        let base = fs::File::create(directory.join("base.raw")).unwrap();
+        base.set_len(64 << 20).unwrap();
+        base.write_all_at(&vec![0x5a; 1 << 20], BASE_AT).unwrap();
+        let (own, other) = (index(site), 1 - index(site));
+        let there = changes.way_to_b.filter(|_| site == "a");
+        let text = format!(
+            r#"
+site = "{site}"
+listen = ["[::1]:{}"]
+state-dir = "state"
+run-dir = "run"
+control-socket = "agent.sock"
+[tls]
+ca = "../ca/ca.pem"
+certificate = "../ca/{site}.pem"
+key = "../ca/{site}.key"
+revoked = "../ca/revoked.pem"
+[[peer]]
+site = "{}"
+address = "[::1]:{}"
+[[guest]]
+name = "vm1"
+machine = "pc-q35-7.2"
+cpu = "{}"
+memory = "160MiB"
+accelerator = "tcg,thread=multi"
+arguments = ["-kernel", {:?}, "-initrd", {:?}, "-no-reboot",
+    "-append", "console=ttyS0 quiet panic=-1 work={}",
+    "-chardev", "file,id=serial,path={},append=on", "-serial", "chardev:serial"]
+[[guest.disk]]
+id = "vd0"
+base = "base.raw"
+overlay = "vm1.qcow2"
+"#,
+            self.ports[own],
+            ["a", "b"][other],
+            there.unwrap_or(self.ports[other]),
+            changes
+                .cpu_at_b
+                .filter(|_| site == "b")
+                .unwrap_or("qemu64,-cx16"),
+            image().kernel,
+            image().initrd,
+            changes.work,
+            self.serial(site).display(),
+        );
+        fs::write(directory.join("agent.toml"), text).unwrap();
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn serial(&self, site: &str) -> PathBuf {
+        self.path(site).join("serial")
+    }
+
+    /// Starts an agent, and waits until it answers.
+    pub(crate) fn start_agent(&mut self, site: &str) {
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.path(site).join("log"))
+            .unwrap();
+        let child = Command::new(PROGRAM)
+            .args(["agent", "--config"])
+            .arg(self.path(site).join("agent.toml"))
+            .env("RUST_LOG", "debug")
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.agents[index(site)] = Some(child);
+        let deadline = Instant::now() + LIMIT;
+        while !self.command(site, &["list"]).status.success() {
+            assert!(Instant::now() < deadline, "{}", self.logs());
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Kills an agent. Its hypervisors go on.
+    pub(crate) fn kill_agent(&mut self, site: &str) {
+        let mut child = self.agents[index(site)].take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// A command that is to be run at a site.
+    pub(crate) fn prepared(&self, site: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command
+            .arg("--socket")
+            .arg(self.path(site).join("agent.sock"))
+            .args(arguments);
+        command
+    }
+
+    /// Runs a command at a site.
+    pub(crate) fn command(&self, site: &str, arguments: &[&str]) -> Output {
+        self.prepared(site, arguments).output().unwrap()
+    }
+
+    /// Runs a command that must succeed, and returns what it prints.
+    pub(crate) fn ok(&self, site: &str, arguments: &[&str]) -> String {
+        let output = self.command(site, arguments);
+        assert!(
+            output.status.success(),
+            "{arguments:?} at {site}: {}\n{}",
+            String::from_utf8_lossy(&output.stderr),
+            self.logs()
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a command that must fail with status 1, and returns what it says.
+    pub(crate) fn refused(&self, site: &str, arguments: &[&str]) -> String {
+        let output = self.command(site, arguments);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "{arguments:?} at {site}: {told}"
+        );
+        told
+    }
+
+    pub(crate) fn status(&self, site: &str) -> Value {
+        serde_json::from_str(&self.ok(site, &["--json", "status", "vm1"])).unwrap()
+    }
+
+    /// The newest report of a site.
+    pub(crate) fn report(&self, site: &str) -> Value {
+        let text = self.ok(site, &["--json", "report", "vm1"]);
+        let mut reports: Value = serde_json::from_str(&text).unwrap();
+        reports["reports"][0].take()
+    }
+
+    /// Waits until the guest is at `site` and nowhere else, both agents say so, and it works there.
+    pub(crate) fn comes_to_rest_at(&self, site: &str) {
+        let deadline = Instant::now() + LIMIT;
+        let other = ["b", "a"][index(site)];
+        loop {
+            let (here, there) = (self.status(site), self.status(other));
+            let standing = &there["standing"];
+            let away = ["released", "discarded"]
+                .iter()
+                .any(|kind| standing.get(kind).is_some());
+            let gone = (away || *standing == "none") && !self.runs(other);
+            if here["running"] == true && gone {
+                assert_eq!(there["running"], false, "{there}");
+                return self.writes_again(site);
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{site}: {here}\n{other}: {there}\n{}",
+                self.logs()
+            );
+            sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Where the guest comes to rest, wherever that is.
+    pub(crate) fn comes_to_rest(&self) -> &'static str {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            for site in ["a", "b"] {
+                if self.status(site)["running"] == true {
+                    self.comes_to_rest_at(site);
+                    return site;
+                }
+            }
+            assert!(Instant::now() < deadline, "{}", self.logs());
+            sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Whether a QEMU of a site is there.
+    fn runs(&self, site: &str) -> bool {
+        self.qemu(site)
+            .is_some_and(|pid| Path::new(&format!("/proc/{pid}")).exists())
+    }
+
+    /// The process of a site's QEMU, if it was ever started.
+    pub(crate) fn qemu(&self, site: &str) -> Option<i32> {
+        let text = fs::read_to_string(self.path(site).join("run/vm1.pid")).ok()?;
+        text.trim().parse().ok()
+    }
+
+    /// The last record that the guest has synced, as it says on the console of a site.
+    fn synced(&self, site: &str) -> u64 {
+        let text = fs::read(self.serial(site)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let complete = text.rsplit_once('\n').map_or("", |(complete, _)| complete);
+        complete
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("synced ")?.parse().ok())
+            .next_back()
+            .unwrap_or(0)
+    }
+
+    /// Waits until the guest writes at this site.
+    pub(crate) fn writes_again(&self, site: &str) {
+        let (before, deadline) = (self.synced(site), Instant::now() + LIMIT);
+        while self.synced(site) < before + 3 {
+            assert!(
+                Instant::now() < deadline,
+                "the guest does not write at {site}\n{}",
+                self.logs()
+            );
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Ends the guest and checks its disk: every record that it has synced is there, in order, and
+    /// what it never wrote is the base's.
+    pub(crate) fn check_disk(&self, site: &str) {
+        let records = self.synced(site);
+        self.kill_qemu(site);
+        let overlay = self.path(site).join("vm1.qcow2");
+        let raw = self.path("check.raw");
+        for arguments in [
+            vec!["check".as_ref(), "-q".as_ref(), overlay.as_os_str()],
+            vec![
+                "convert".as_ref(),
+                "-O".as_ref(),
+                "raw".as_ref(),
+                overlay.as_os_str(),
+                raw.as_os_str(),
+            ],
+        ] {
+            let output = Command::new("qemu-img").args(&arguments).output().unwrap();
+            assert!(output.status.success(), "{arguments:?}: {output:?}");
+        }
+        let file = fs::File::open(&raw).unwrap();
+        for record in 1..=records {
+            let mut sector = [0; 16];
+            file.read_exact_at(&mut sector, record * 512).unwrap();
+            assert_eq!(
+                String::from_utf8_lossy(&sector),
+                format!("record {record:08}\n"),
+                "record {record} of {records}"
+            );
+        }
+        let mut base = vec![0; 1 << 20];
+        file.read_exact_at(&mut base, BASE_AT).unwrap();
+        assert!(
+            base.iter().all(|octet| *octet == 0x5a),
+            "the base does not show through"
+        );
+    }
+
+    /// Ends a QEMU as a crash does.
+    pub(crate) fn kill_qemu(&self, site: &str) {
+        let Some(pid) = self.qemu(site) else {
+            return;
+        };
+        // It may have ended by itself.
+        let _ = nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(pid),
+            nix::sys::signal::Signal::SIGKILL,
+        );
+        let deadline = Instant::now() + LIMIT;
+        while self.runs(site) && Instant::now() < deadline {
+            sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// What the agents logged.
+    pub(crate) fn logs(&self) -> String {
+        ["a", "b"]
+            .map(|site| {
+                let text = fs::read_to_string(self.path(site).join("log")).unwrap_or_default();
+                format!("--- agent of {site}\n{text}")
+            })
+            .concat()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        for child in self.agents.iter_mut().flatten() {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        for site in ["a", "b"] {
+            self.kill_qemu(site);
+        }
+    }
+}
+
+fn index(site: &str) -> usize {
+    usize::from(site == "b")
+}
+
+/// A port that nobody else uses: tests of one run count up from the process's own.
+fn port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let own = u16::try_from(std::process::id() % 100).unwrap() * 100;
+        let port = 20_000 + own + number;
+        if std::net::TcpListener::bind(("::1", port)).is_ok() {
+            return port;
+        }
+    }
+}
