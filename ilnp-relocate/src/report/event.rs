@@ -75,10 +75,10 @@ impl Line {
     }
 }
 
-/// The time of day.
+/// The time of day, to the millisecond: so it is the same when it was written and read again.
 pub(super) fn seconds_since_1970() -> f64 {
-    SystemTime::now()
+    let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs_f64()
+        .unwrap_or_default();
+    (since.as_secs_f64() * 1e3).round() / 1e3
 }

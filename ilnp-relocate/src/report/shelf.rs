@@ -48,7 +48,7 @@ impl Shelf {
     /// Those of the file system.
     pub fn keep(&self, report: &Report) -> Result<(), ShelfError> {
         // In the order of time, which is the order of names.
-        let name = format!("{:020.6}-{}.json", report.asked_s, report.relocation);
+        let name = format!("{:017.3}-{}.json", report.asked_s, report.relocation);
         let path = self.directory.join(name);
         let octets = serde_json::to_vec(report).map_err(io::Error::other);
         octets
@@ -109,6 +109,23 @@ mod tests {
     use super::*;
     use crate::hypervisor::Storage;
     use crate::report::Recorder;
+
+    #[test]
+    fn a_report_that_was_read_is_replaced_by_its_next_version() {
+        let directory = tempfile::tempdir().unwrap();
+        let shelf = Shelf::open(directory.path()).unwrap();
+        for number in 0..50 {
+            let relocation = format!("{number:032x}").parse().unwrap();
+            let sites = ("a".parse().unwrap(), "b".parse().unwrap());
+            let mut report = Recorder::new(relocation, "vm1", sites, 2, Storage::Delta).report();
+            report.asked_s += f64::from(number) / 1e3;
+            shelf.keep(&report).unwrap();
+        }
+        for report in shelf.reports().unwrap() {
+            shelf.keep(&report).unwrap();
+        }
+        assert_eq!(shelf.reports().unwrap().len(), 50);
+    }
 
     #[test]
     fn the_newest_reports_are_kept() {

@@ -9,19 +9,19 @@ use serde_json::Value;
 
 use crate::world::{Changes, LIMIT, World};
 
-/// Slow enough that there is time to do something in each phase.
-const SLOW: [&str; 7] = ["--json", "move", "vm1", "--to", "b", "--bandwidth", "24MiB"];
-
-/// Begins a slow move from a to b, and waits until its events say `marker`.
-fn moving(world: &World, marker: &str) -> Child {
+/// Begins a move, so slow that there is time to do something in each phase, and waits for one.
+fn moving(world: &World, from: &str, phase: &str) -> Child {
+    let to = if from == "a" { "b" } else { "a" };
+    let slow = ["--json", "move", "vm1", "--to", to, "--bandwidth", "24MiB"];
+    let marker = format!("\"event\":\"phase\",\"phase\":\"{phase}\"");
     let mut child = world
-        .prepared("a", &SLOW)
+        .prepared(from, &slow)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let found = lines.any(|line| line.unwrap().contains(marker));
+    let found = lines.any(|line| line.unwrap().contains(&marker));
     assert!(found, "{marker} was not said\n{}", world.logs());
     // Whoever writes without a reader must not fail.
     std::thread::spawn(move || lines.for_each(drop));
@@ -94,7 +94,7 @@ fn a_guest_is_new_only_when_every_site_says_so() {
 #[test]
 fn a_second_operator_hears_of_the_first_and_each_phase_can_be_aborted() {
     let world = World::with_guest(&Changes::default());
-    let mut first = moving(&world, "\"memory\"");
+    let mut first = moving(&world, "a", "memory");
     let told = world.refused("a", &["move", "vm1", "--to", "b"]);
     assert!(
         told.contains("is being moved to site b already, by relocation"),
@@ -107,14 +107,14 @@ fn a_second_operator_hears_of_the_first_and_each_phase_can_be_aborted() {
     assert_eq!(report["reason"], "it was aborted", "{report}");
     world.comes_to_rest_at("a");
     for phase in ["prepare", "disks"] {
-        let mut aborted = moving(&world, phase);
+        let mut aborted = moving(&world, "a", phase);
         // It may have come further meanwhile, but not to its end.
         world.ok("a", &["abort", "vm1"]);
         assert_eq!(aborted.wait().unwrap().code(), Some(1), "{phase}");
         world.comes_to_rest_at("a");
     }
     // The operator of the target can, too.
-    let mut aborted = moving(&world, "\"memory\"");
+    let mut aborted = moving(&world, "a", "memory");
     world.ok("b", &["abort", "vm1"]);
     assert_eq!(aborted.wait().unwrap().code(), Some(1));
     let report = world.report("a");
@@ -144,41 +144,41 @@ fn a_timeout_ends_what_takes_too_long() {
     world.comes_to_rest_at("a");
 }
 
-#[test]
-fn agents_that_are_killed_agree_afterwards() {
+/// Kills the agents of `victims` in each phase of a move, and starts them again.
+fn agree_after_the_death_of(victims: &[&str]) {
     let mut world = World::with_guest(&Changes::default());
-    // From the beginning of a move to after its end, at either site and at both.
-    let mut moved = 0;
-    for (round, victims) in [["a"].as_slice(), &["b"], &["a", "b"]]
-        .iter()
-        .cycle()
-        .take(9)
-        .enumerate()
-    {
+    for phase in ["prepare", "disks", "memory", "stop", "stop", "stop"] {
         let from = world.comes_to_rest();
-        let to = if from == "a" { "b" } else { "a" };
-        let mut child = world
-            .prepared(from, &["move", "vm1", "--to", to])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        sleep(Duration::from_millis(200 + 330 * round as u64));
-        for victim in *victims {
+        let mut child = moving(&world, from, phase);
+        for victim in victims {
             world.kill_agent(victim);
         }
-        for victim in *victims {
+        for victim in victims {
             world.start_agent(victim);
         }
         child.wait().unwrap();
-        moved += usize::from(world.comes_to_rest() == to);
+        let site = world.comes_to_rest();
         let report = wait_for_outcome(&world, from);
-        assert!(report["outcome"].is_string(), "{report}");
+        let expected = if site == from { "failed" } else { "moved" };
+        assert_eq!(report["outcome"], expected, "{report}");
     }
-    // Some were late enough for the move to be over, and some were not.
-    assert!((1..9).contains(&moved), "{moved} of 9 moves were made");
     let site = world.comes_to_rest();
     world.check_disk(site);
+}
+
+#[test]
+fn all_agree_when_the_agent_of_the_source_was_killed() {
+    agree_after_the_death_of(&["a"]);
+}
+
+#[test]
+fn all_agree_when_the_agent_of_the_target_was_killed() {
+    agree_after_the_death_of(&["b"]);
+}
+
+#[test]
+fn all_agree_when_both_agents_were_killed() {
+    agree_after_the_death_of(&["a", "b"]);
 }
 
 fn wait_for_outcome(world: &World, site: &str) -> Value {
