@@ -35,14 +35,14 @@ pub enum Inbound {
     Dropped,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Correspondent {
     entry: PathEntry,
     activity: Activity,
 }
 
 /// The tables of the data path and what was counted.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct DataPath {
     nid: Nid,
     prefix: HandlePrefix,

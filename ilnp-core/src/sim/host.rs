@@ -128,6 +128,15 @@ impl Host {
         self.announce(now, self.locators.clone());
     }
 
+    /// Another host with the same identifier and the same sessions.
+    pub(super) fn copy(&self, now: Instant, seed: u64) -> Self {
+        let mut copy = Self::new(self.config.clone(), seed);
+        copy.stack = self.stack.clone();
+        copy.datapath = self.datapath.clone();
+        copy.start_daemon(now);
+        copy
+    }
+
     /// The host boots again: sessions, data path and daemon are new.
     pub fn reboot(&mut self, now: Instant) {
         self.stack = self.stack.rebooted();

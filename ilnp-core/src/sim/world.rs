@@ -91,6 +91,17 @@ impl World {
         id
     }
 
+    /// Starts a copy of a host from its present state: its kernel with all sessions, its data path,
+    /// and a daemon that takes them over. It is nowhere yet.
+    pub fn add_copy(&mut self, of: HostId) -> HostId {
+        let id = HostId(self.hosts.len());
+        let copy = self.hosts[of.0].copy(self.now, self.seed.wrapping_add(id.0 as u64));
+        self.hosts.push(copy);
+        self.scheduled.push(None);
+        self.touch(id);
+        id
+    }
+
     /// A host, to look at.
     pub fn host(&self, id: HostId) -> &Host {
         &self.hosts[id.0]

@@ -4,6 +4,7 @@
 
 mod ageing;
 mod attackers;
+mod clones;
 mod equal_identifiers;
 mod fallback;
 mod floods;

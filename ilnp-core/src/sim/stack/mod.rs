@@ -36,7 +36,7 @@ pub struct Sockets {
 }
 
 /// Transport sessions, echo and errors of one host.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Stack {
     connections: BTreeMap<Sockets, tcp::Connection>,
     listening: BTreeMap<u16, Duration>,

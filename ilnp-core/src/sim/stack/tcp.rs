@@ -56,7 +56,7 @@ pub enum Failure {
 }
 
 /// One end of a session.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Connection {
     local: SocketAddrV6,
     remote: SocketAddrV6,

@@ -11,7 +11,7 @@ use super::progress::Progress;
 use crate::time::Instant;
 
 /// Sends a numbered datagram at every interval.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sender {
     local: SocketAddrV6,
     remote: SocketAddrV6,
@@ -64,7 +64,7 @@ impl Sender {
 }
 
 /// What arrived of one stream.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Received {
     progress: Progress,
     copies: BTreeMap<u64, u32>,
