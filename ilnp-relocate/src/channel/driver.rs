@@ -77,13 +77,8 @@ pub(super) async fn run(
             let mut patience = pin!(sleep(CLOSING));
             loop {
                 tokio::select! {
+                    // A task may do so much at a time: frames take what the others leave.
                     biased;
-                    event = driver.next() => match event {
-                        Event::Inbound(octets) => {
-                            openings.spawn(reception.clone().take(octets));
-                        }
-                        Event::Ended(reason) => break reason,
-                    },
                     // The other side has read every order when it sees the end of them, and closes.
                     _ = &mut writing, if !written => {
                         written = true;
@@ -98,6 +93,12 @@ pub(super) async fn run(
                     reason = &mut distrusted => {
                         break ChannelError::Distrusted { peer: peer.clone(), reason };
                     }
+                    event = driver.next() => match event {
+                        Event::Inbound(octets) => {
+                            openings.spawn(reception.clone().take(octets));
+                        }
+                        Event::Ended(reason) => break reason,
+                    },
                 }
             }
         }

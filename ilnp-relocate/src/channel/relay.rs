@@ -152,8 +152,14 @@ impl Relay {
             if octets == 0 {
                 return Ok(writer.end().await?);
             }
-            self.limiter.take(octets).await;
-            writer.data(&mut record[..HEADER + octets]).await?;
+            let sending = async {
+                self.limiter.take(octets).await;
+                writer.data(&mut record[..HEADER + octets]).await
+            };
+            tokio::select! {
+                sent = sending => sent?,
+                () = &mut lost => return Err(CopyError::Cut.into()),
+            }
             count.sent(octets);
         }
     }

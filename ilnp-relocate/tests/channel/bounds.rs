@@ -1,8 +1,9 @@
 //! What nobody can exceed: memory, streams, connections, patience.
 
+use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ilnp_relocate::channel::{ChannelError, MOST_COPIES, RECEIVE_WINDOW, Relay};
 use ilnp_relocate::hypervisor::Stream;
@@ -78,6 +79,48 @@ async fn a_hypervisor_that_does_not_read_stops_its_own_copy_alone() {
             writer.await.unwrap();
         }
         assert_eq!(total, MOST);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn orders_and_signs_of_life_pass_copies_that_take_all_there_is() {
+    soon(async {
+        let world = World::new(&["a", "b"]);
+        let (ours, theirs, _listener) = world.pair().await;
+        let mut ends = Vec::new();
+        for _ in 0..4 {
+            let sending = ours.open(opening(Stream::Memory)).await.unwrap();
+            let receiving = theirs.accept().await.unwrap();
+            let (mut source, at_source) = std::os::unix::net::UnixStream::pair().unwrap();
+            let (mut target, at_target) = std::os::unix::net::UnixStream::pair().unwrap();
+            // Hypervisors have threads of their own, and end with their sockets.
+            std::thread::spawn(move || while source.write_all(&[5; 1 << 20]).is_ok() {});
+            std::thread::spawn(move || while target.read(&mut [0; 1 << 20]).unwrap_or(0) > 0 {});
+            for (end, copy) in [(at_source, sending), (at_target, receiving)] {
+                end.set_nonblocking(true).unwrap();
+                let end = UnixStream::from_std(end).unwrap();
+                ends.push(tokio::spawn(async move {
+                    Relay::default().join(end, copy).await
+                }));
+            }
+        }
+        // Longer than silence is believed in.
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(8) {
+            let asked = Instant::now();
+            ours.send(&"how far?").await.unwrap();
+            assert_eq!(theirs.receive::<String>().await.unwrap(), "how far?");
+            theirs.send(&"so far").await.unwrap();
+            assert_eq!(ours.receive::<String>().await.unwrap(), "so far");
+            assert!(
+                asked.elapsed() < Duration::from_secs(3),
+                "{:?}",
+                asked.elapsed()
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(ends.iter().all(|end| !end.is_finished()));
     })
     .await;
 }
