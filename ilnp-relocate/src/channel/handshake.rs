@@ -43,6 +43,8 @@ pub async fn connect(
         let _ = frame::write(&mut stream, &own).await;
         let hello = read_hello(&mut stream).await.map_err(refused)?;
         if let Some(reason) = hello.refused {
+            // It may have any characters in it.
+            let reason = reason.escape_debug();
             return Err(refused(format!("it refuses this site: {reason}")));
         }
         if hello.site != *site {
