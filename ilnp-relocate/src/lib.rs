@@ -12,6 +12,7 @@
 //! | [`config`] | the agent's configuration |
 //! | [`custody`] | who owns a guest: what keeps it from ever running at two sites |
 //! | [`journal`] | custody made durable |
+//! | [`guest`] | the daemon in a guest, over the guest's port |
 //! | [`hypervisor`] | what a hypervisor must be able to do with one guest, at the source and at the target |
 //! | [`qemu`] | both halves for QEMU: its command line, its process, its images, its migration |
 //! | [`qmp`] | a client of QEMU's monitor |
@@ -30,6 +31,7 @@ pub mod custody;
 pub mod daemon;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod guest;
 pub mod hypervisor;
 pub mod journal;
 pub mod pki;
