@@ -126,6 +126,7 @@ impl Service {
     }
 
     async fn prepare(&mut self, prepare: Prepare) -> Result<Answer, String> {
+        self.require_custody()?;
         if !prepare.router.is_unicast_link_local() {
             return Err(format!(
                 "router {} is no link-local address (fe80::/10), so no guest can send by it",
@@ -167,6 +168,7 @@ impl Service {
     }
 
     async fn switch(&self, Epoch { epoch }: Epoch) -> Result<Answer, String> {
+        self.require_custody()?;
         self.expect(epoch)?;
         self.relocate(node::Relocation::Switch).await?;
         Ok(Answer::Done(Empty {}))
@@ -193,6 +195,14 @@ impl Service {
         self.story.resumed(now, resumed.epoch);
         self.settings.planner.arrived().await;
         Ok(Answer::Done(Empty {}))
+    }
+
+    /// Refuses what a copy that must not use the identifier cannot do.
+    fn require_custody(&self) -> Result<(), String> {
+        match self.settings.custodian.fenced() {
+            None => Ok(()),
+            Some(why) => Err(format!("this copy of the guest is fenced: {why}")),
+        }
     }
 
     /// Refuses what belongs to another hand-over than the prepared one.

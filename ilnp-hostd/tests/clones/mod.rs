@@ -98,6 +98,16 @@ fn the_loser_goes_silent_at_once_and_its_session_goes_on_when_it_is_granted_cust
         "{refused}"
     );
 
+    let prepare = json!({"prepare": {"epoch": 3, "site": "b", "locators": ["2001:db8:b::/64"], "router": "fe80::1"}});
+    let refused = agent.ask(prepare);
+    assert!(
+        refused["error"]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("fenced"),
+        "{refused}"
+    );
+
     let before = stream.lines();
     let granted = json!({"resumed": {"site": "s", "epoch": 3, "instance": INSTANCE_B}});
     assert_eq!(agent.ask(granted)["done"], json!({}));
