@@ -1,20 +1,21 @@
-//! The demonstration: one host moves between two sites under real programs, and is found by name.
+//! The demonstration: a running virtual machine moves to another site under real programs, and a
+//! host that moves is found by name.
 
 use crate::scenario::{LoadError, Scenario, parse};
 
-/// Over plain IPv6 and over ILNP: the host's sessions go on.
-const MOVES: &str = include_str!("../scenarios/demo.toml");
+/// Over plain IPv6 and over ILNP: the machine's sessions go on.
+const RELOCATE: &str = include_str!("../scenarios/relocate.toml");
 /// Over ILNP: it is found by name, before and after it moves.
 const NAMES: &str = include_str!("../scenarios/names.toml");
 
-/// The scenarios of the demonstration, `scenarios/demo.toml` and `scenarios/names.toml`, in their
+/// The scenarios of the demonstration, `scenarios/relocate.toml` and `scenarios/names.toml`, in their
 /// order.
 ///
 /// # Errors
 /// [`LoadError::Wrong`] when a file that was compiled in is wrong.
 pub fn scenarios() -> Result<[Scenario; 2], LoadError> {
     Ok([
-        parse(MOVES, "scenarios/demo.toml")?,
+        parse(RELOCATE, "scenarios/relocate.toml")?,
         parse(NAMES, "scenarios/names.toml")?,
     ])
 }

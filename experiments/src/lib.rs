@@ -82,6 +82,10 @@
 //! overlap = "2s"              # attached to both sites for so long
 //! silence = "0ms"             # hard: nothing passes for so long before, unseen by the host
 //!
+//! [repeat]                    # how often all moves are made; without it, once
+//! times = 1
+//! every = "10s"
+//!
 //! [[workload]]
 //! program = "udp"             # numbered probes; also "tcp", "ssh", "ping", "iperf3"
 //! from = "mobile"             # who starts the session

@@ -129,6 +129,7 @@ fn scenario() -> Scenario {
         sites: vec![],
         hosts: vec![],
         name_servers: vec![],
+        repeat: None,
         moves: vec![],
         workloads: vec![],
     }

@@ -306,6 +306,7 @@ pub fn scenario(name: &str) -> Scenario {
         sites: ["a", "b", "c", "d"].map(site).into(),
         hosts: vec![host(MOBILE, "a"), host(PEER, "c")],
         name_servers: vec![],
+        repeat: None,
         moves: vec![],
         workloads: vec![],
     }

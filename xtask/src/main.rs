@@ -25,8 +25,8 @@ struct Arguments {
 /// All of them need root: they make network namespaces, load BPF programs and install packages.
 #[derive(Subcommand)]
 enum Command {
-    /// Show a host that moves between two sites: over plain IPv6 its sessions die, over ILNP they
-    /// go on, and it is found by name.
+    /// Show a running virtual machine that moves to another site: over plain IPv6 its sessions die,
+    /// over ILNP they go on, and hosts are found by name.
     Demo,
     /// Run every test: unit, property, simulation, differential, end to end, conformance.
     Test {

@@ -37,8 +37,8 @@ enum Verb {
         /// The scenario.
         scenario: PathBuf,
     },
-    /// Moves a host A to B to A to B under ssh, curl, UDP and ping, over plain IPv6 and over ILNP,
-    /// and then once more while others find it by name.
+    /// Moves a running virtual machine to another site under ssh, curl, UDP and TCP, over plain IPv6
+    /// and over ILNP, and then a host while others find it by name.
     Demo {
         #[command(flatten)]
         output: Output,

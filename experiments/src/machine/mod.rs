@@ -20,7 +20,7 @@ pub(crate) use furnish::{Daemon, furnish};
 
 /// From power-on to the daemon's first Locator, on a machine that does other things as well.
 const READY: Duration = Duration::from_secs(60);
-const COMMAND: Duration = Duration::from_secs(10);
+const COMMAND: Duration = Duration::from_secs(40);
 const CONNECT: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(100);
 

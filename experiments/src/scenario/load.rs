@@ -60,10 +60,11 @@ pub fn parse(text: &str, file: &str) -> Result<Scenario, LoadError> {
             message,
         }
     };
-    let scenario: Scenario = toml::from_str(text).map_err(|error| {
+    let mut scenario: Scenario = toml::from_str(text).map_err(|error| {
         let offset = error.span().map_or(0, |span| span.start);
         wrong(offset, error.message().to_owned())
     })?;
+    scenario.unroll();
     match scenario.validate() {
         Ok(()) => Ok(scenario),
         Err(invalid) => {
@@ -160,6 +161,29 @@ speed = "1.5MB"
         assert!(scenario.sites[1].source_filter);
         assert_eq!(scenario.workloads[0].size, Some(40_000_000));
         assert_eq!(scenario.workloads[0].speed, Some(1_500_000));
+    }
+
+    #[test]
+    fn moves_are_repeated() {
+        let text = GOOD.replacen(
+            "[[move]]",
+            "[repeat]\ntimes = 2\nevery = \"3s\"\n[[move]]\nhost = \"mobile\"\nat = \"5s\"\nto = \"a\"\n[[move]]",
+            1,
+        );
+        let text = text.replacen("at = \"5s\"", "at = \"3s\"", 1).replacen(
+            "site = \"a\"",
+            "site = \"b\"",
+            1,
+        );
+        let scenario = parse(&text, "repeated.toml").unwrap();
+        let moves: Vec<(u128, &str)> = scenario
+            .moves
+            .iter()
+            .map(|step| (step.at.as_millis(), step.to.as_str()))
+            .collect();
+        assert_eq!(moves, [(3000, "a"), (4000, "b"), (6000, "a"), (7000, "b")]);
+        let text = text.replacen("times = 2", "times = 9", 1);
+        assert!(parse(&text, "f.toml").is_err(), "the run is too short");
     }
 
     #[test]

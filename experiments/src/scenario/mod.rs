@@ -46,6 +46,9 @@ pub struct Scenario {
     /// The name servers. They run only when the protocol is ILNP.
     #[serde(rename = "name-server", default, skip_serializing_if = "Vec::is_empty")]
     pub name_servers: Vec<NameServer>,
+    /// How often the moves are made; once when it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<Repeat>,
     /// The moves, in the order of their time.
     #[serde(rename = "move", default)]
     pub moves: Vec<Move>,
@@ -223,6 +226,34 @@ pub struct Move {
     /// as while a virtual machine stands still.
     #[serde(with = "units::duration", default)]
     pub silence: Duration,
+}
+
+/// That the moves are made again and again. A scenario that was loaded has every one of them in
+/// [`Scenario::moves`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Repeat {
+    /// How many times.
+    pub times: u16,
+    /// How long after the last time they begin anew.
+    #[serde(with = "units::duration")]
+    pub every: Duration,
+}
+
+impl Scenario {
+    /// Writes down every move that [`repeat`](Self::repeat) stands for.
+    fn unroll(&mut self) {
+        if let Some(repeat) = self.repeat.take() {
+            let once = std::mem::take(&mut self.moves);
+            for round in 0..repeat.times {
+                let later = |step: &Move| Move {
+                    at: step.at + repeat.every * u32::from(round),
+                    ..step.clone()
+                };
+                self.moves.extend(once.iter().map(later));
+            }
+        }
+    }
 }
 
 /// How a host changes site.

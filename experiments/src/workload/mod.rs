@@ -23,7 +23,7 @@ use crate::scenario::{Program, Workload};
 use crate::topology::{Host, Party};
 
 /// How long a session may take until something arrives in every direction.
-const ESTABLISHMENT: Duration = Duration::from_secs(15);
+const ESTABLISHMENT: Duration = Duration::from_secs(40);
 
 /// A session under way.
 pub trait Session: Send {
@@ -171,7 +171,7 @@ fn name<'a>(lab: &'a Lab, workload: &Workload) -> Result<Option<&'a str>, LabErr
 /// Waits until a session is established.
 ///
 /// # Errors
-/// [`LabError::TimedOut`] when that takes longer than 15 s.
+/// [`LabError::TimedOut`] when that takes longer than 40 s.
 pub fn wait_until_established(session: &mut dyn Session, name: &str) -> Result<(), LabError> {
     let end = Instant::now() + ESTABLISHMENT;
     while !session.is_established() {

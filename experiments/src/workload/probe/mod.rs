@@ -22,7 +22,7 @@ use crate::topology::{Host, Party};
 /// The length of a probe: its number, when it was sent in nanoseconds, then zeros.
 const LENGTH: usize = 64;
 /// How long the other end may take to answer at first.
-const START: Duration = Duration::from_secs(10);
+const START: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_millis(20);
 /// What opens the way for datagrams: no probe has this length.
 const HELLO: &[u8] = b"ilnp-lab";
