@@ -8,10 +8,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::io::unix::AsyncFd;
 
 /// An open port.
@@ -51,8 +51,9 @@ impl Device {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let kind = path.metadata()?.file_type();
         let file = if kind.is_socket() {
-            let socket = UnixStream::connect(path)?;
-            socket.set_nonblocking(true)?;
+            // Nobody may accept: that must not keep the daemon waiting.
+            let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
+            socket.connect(&SockAddr::unix(path)?)?;
             File::from(OwnedFd::from(socket))
         } else if kind.is_char_device() {
             OpenOptions::new()
