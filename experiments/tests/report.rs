@@ -6,10 +6,10 @@ use experiments::lab::MoveTimes;
 use experiments::measure::flow::{Arrival, Flow, Unit};
 use experiments::measure::records::Shown;
 use experiments::measure::updates::Update;
-use experiments::report::Report;
+use experiments::report::{Kind, Report};
 use experiments::run::{Moved, Published, Reached, Run, Watched, Witness};
 use experiments::scenario::{
-    Move, MoveKind, Program, Protocol, Protocols, Scenario, Software, Workload,
+    Host, Move, MoveKind, Program, Protocol, Protocols, Scenario, Software, Workload,
 };
 use experiments::workload::Observed;
 use ilnp_core::id::{IlVector, Locator, Nid};
@@ -122,6 +122,7 @@ fn run(protocol: Protocol, resumes: Option<u64>) -> Run {
 fn scenario() -> Scenario {
     Scenario {
         name: "one move".to_owned(),
+        published: None,
         protocol: Protocols::Both,
         duration: Duration::from_secs(6),
         seed: 0,
@@ -226,4 +227,98 @@ fn every_file_of_a_report_is_written() {
     }
     assert!(read("report.json").contains("\"schema\": 1"));
     assert!(!read("report.txt").is_empty());
+}
+
+/// Moves inside a site and to the other one take turns; the first gap of all is the longest.
+fn run_of_a_machine() -> (Scenario, Run) {
+    let mut scenario = scenario();
+    scenario.published = Some("VirtualWire (NSDI 2013): 1.4 s".to_owned());
+    let nid = Nid::from_bits(0x0214_4fff_fe20_ee64);
+    scenario.hosts = vec![Host::new("mobile", "a", nid)];
+    let mut run = run(Protocol::Ilnp, None);
+    let step = moved(2044, None, None);
+    let moves = [("a", 1000), ("b", 3000), ("b", 5000), ("a", 7000)];
+    run.moves = moves
+        .map(|(to, cut)| Moved {
+            step: Move {
+                to: to.to_owned(),
+                ..step.step.clone()
+            },
+            times: MoveTimes {
+                cut: at(cut),
+                attached: at(cut + 40),
+            },
+            usable: None,
+            ..step.clone()
+        })
+        .into();
+    run.end = at(9000);
+    let silent = |gaps: [u64; 4]| {
+        let silences: Vec<_> = moves
+            .iter()
+            .zip(gaps)
+            .map(|(m, gap)| m.1..m.1 + gap)
+            .collect();
+        let times = (0..900u64).map(|number| number * 10);
+        let arrivals = times.filter(|ms| !silences.iter().any(|silence| silence.contains(ms)));
+        Flow {
+            arrivals: arrivals.map(|ms| Arrival::new(at(ms), ms / 10)).collect(),
+            ..flow("mobile", "fixed", Unit::Packets, None)
+        }
+    };
+    let records = Flow {
+        unit: Unit::Records,
+        ..silent([240, 340, 200, 300])
+    };
+    run.sessions = vec![
+        session(Program::Udp, vec![silent([200, 300, 100, 150])], None),
+        session(Program::Tcp, vec![records], Some(true)),
+    ];
+    (scenario, run)
+}
+
+#[test]
+fn what_moves_cost_is_told_beyond_what_a_migration_costs() {
+    let (scenario, run) = run_of_a_machine();
+    let report = Report::new(&scenario, &[run]);
+    let values = |measure: &str, kind| {
+        let mut all = report.runs[0].interruptions.iter();
+        let found = all.find(|one| one.measure.contains(measure) && one.moves == kind);
+        found.map(|one| (one.median_ms, one.largest_ms, one.values_ms.clone()))
+    };
+    let gap = "udp mobile -> fixed: gap";
+    assert_eq!(
+        values(gap, Kind::InsideASite),
+        Some((110.0, 210.0, vec![210.0, 110.0]))
+    );
+    assert_eq!(
+        values(gap, Kind::ToAnotherSite),
+        Some((160.0, 310.0, vec![310.0, 160.0]))
+    );
+    assert_eq!(
+        values(gap, Kind::Difference),
+        Some((50.0, 100.0, vec![100.0, 50.0]))
+    );
+    let stall = "tcp mobile -> fixed: stall beyond the gap of udp";
+    assert_eq!(
+        values(stall, Kind::ToAnotherSite),
+        Some((40.0, 150.0, vec![40.0, 150.0]))
+    );
+    let table = report.table();
+    assert!(table.contains("VirtualWire (NSDI 2013): 1.4 s"), "{table}");
+    assert!(
+        table.contains("difference  2   50 ms   100 ms   100 ms"),
+        "{table}"
+    );
+}
+
+#[test]
+fn a_difference_needs_a_move_inside_a_site_before() {
+    let (scenario, mut run) = run_of_a_machine();
+    run.moves.retain(|moved| moved.step.to == "b");
+    run.moves.truncate(1);
+    run.moves.extend(run_of_a_machine().1.moves.pop());
+    let report = Report::new(&scenario, &[run]);
+    let mut all = report.runs[0].interruptions.iter();
+    assert!(all.all(|one| one.moves == Kind::ToAnotherSite));
 }

@@ -299,6 +299,7 @@ pub fn host(name: &str, site: &str) -> Host {
 pub fn scenario(name: &str) -> Scenario {
     Scenario {
         name: name.to_owned(),
+        published: None,
         protocol: Protocols::Ilnp,
         duration: Duration::from_secs(10),
         seed: 1,

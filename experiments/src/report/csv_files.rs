@@ -1,10 +1,11 @@
-//! The report as CSV: one line a flow, and one line an arrival.
+//! The report as CSV: one line a flow, one a measure of a move, and one an arrival.
 
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use super::interruption::{Series, series};
 use super::{Report, since};
 use crate::error::{Doing, LabError};
 use crate::measure::flow::Unit;
@@ -25,6 +26,17 @@ struct FlowLine<'a> {
     duplicated: u64,
     longest_gap_ms: f64,
     median_delay_ms: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct MoveLine<'a> {
+    protocol: Protocol,
+    number: usize,
+    host: &'a str,
+    to: &'a str,
+    inside_site: bool,
+    measure: String,
+    value_ms: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -59,6 +71,27 @@ pub(super) fn write_sessions(report: &Report, file: &Path) -> Result<(), LabErro
             longest_gap_ms: flow.longest_gap_ms,
             median_delay_ms: flow.median_delay_ms,
         })
+    });
+    write(lines, file)
+}
+
+/// Writes one line for each measure of each move.
+pub(super) fn write_moves(report: &Report, file: &Path) -> Result<(), LabError> {
+    let lines = report.runs.iter().flat_map(|run| {
+        series(run)
+            .into_iter()
+            .flat_map(move |Series { measure, values }| {
+                let values = run.moves.iter().zip(values).enumerate();
+                values.map(move |(index, (step, value_ms))| MoveLine {
+                    protocol: run.protocol,
+                    number: index + 1,
+                    host: &step.host,
+                    to: &step.to,
+                    inside_site: step.inside_site,
+                    measure: measure.clone(),
+                    value_ms,
+                })
+            })
     });
     write(lines, file)
 }

@@ -1,6 +1,7 @@
 //! What a run says: a table for people, JSON and CSV for programs, and a time line to look at.
 
 mod csv_files;
+mod interruption;
 mod names;
 mod session;
 mod table;
@@ -15,6 +16,7 @@ use crate::error::{Doing, LabError};
 use crate::run::{Moved, Run};
 use crate::scenario::{MoveKind, Protocol, Scenario};
 
+pub use interruption::{Interruption, Kind};
 pub use names::{NameReport, VisibleReport};
 pub use session::{FlowReport, SessionReport};
 
@@ -28,6 +30,8 @@ pub struct Report {
     pub schema: u32,
     /// The name of the scenario.
     pub scenario: String,
+    /// What others have published of the like.
+    pub published: Option<String>,
     /// One for each protocol.
     pub runs: Vec<RunReport>,
 }
@@ -42,6 +46,8 @@ pub struct RunReport {
     pub duration_ms: f64,
     /// Every move.
     pub moves: Vec<MoveReport>,
+    /// What the moves did to the sessions, when there is more than one move.
+    pub interruptions: Vec<Interruption>,
     /// Every session.
     pub sessions: Vec<SessionReport>,
     /// Every Locator Update of a moving host and its acknowledgements.
@@ -57,6 +63,8 @@ pub struct MoveReport {
     pub host: String,
     /// Where to.
     pub to: String,
+    /// Whether it was in that site before.
+    pub inside_site: bool,
     /// How.
     pub kind: MoveKind,
     /// The old attachment was cut.
@@ -94,7 +102,11 @@ impl Report {
         Self {
             schema: SCHEMA,
             scenario: scenario.name.clone(),
-            runs: runs.iter().map(RunReport::new).collect(),
+            published: scenario.published.clone(),
+            runs: runs
+                .iter()
+                .map(|run| RunReport::new(scenario, run))
+                .collect(),
         }
     }
 
@@ -129,7 +141,7 @@ impl Report {
         serde_json::to_string_pretty(self).doing(|| "write the report as JSON".to_owned())
     }
 
-    /// Writes `report.json`, `report.txt`, `sessions.csv`, and for each run its arrivals as CSV
+    /// Writes `report.json`, `report.txt`, `sessions.csv`, `moves.csv`, and for each run its arrivals as CSV
     /// and its time line as SVG into a folder.
     ///
     /// # Errors
@@ -142,6 +154,7 @@ impl Report {
         write("report.json", &self.json()?)?;
         write("report.txt", &self.table())?;
         csv_files::write_sessions(self, &folder.join("sessions.csv"))?;
+        csv_files::write_moves(self, &folder.join("moves.csv"))?;
         for run in runs {
             let key = run.protocol.key();
             csv_files::write_arrivals(run, &folder.join(format!("{key}-arrivals.csv")))?;
@@ -153,13 +166,20 @@ impl Report {
 }
 
 impl RunReport {
-    fn new(run: &Run) -> Self {
+    fn new(scenario: &Scenario, run: &Run) -> Self {
         let ms = |at| since(run.start, at);
         let sessions = run.sessions.iter();
-        Self {
+        let moves = run.moves.iter().enumerate();
+        let mut report = Self {
             protocol: run.protocol,
             duration_ms: ms(run.end),
-            moves: run.moves.iter().map(|m| MoveReport::new(m, run)).collect(),
+            moves: moves
+                .map(|(index, moved)| {
+                    let inside = site_before(scenario, run, index) == Some(&moved.step.to);
+                    MoveReport::new(moved, inside, run)
+                })
+                .collect(),
+            interruptions: vec![],
             sessions: sessions.map(|s| SessionReport::new(s, run)).collect(),
             updates: run
                 .updates
@@ -173,16 +193,31 @@ impl RunReport {
                 })
                 .collect(),
             names: run.names.iter().map(NameReport::new).collect(),
+        };
+        if report.moves.len() > 1 {
+            report.interruptions = interruption::distributions(&report);
         }
+        report
     }
 }
 
+/// The site that the host of a move was in before.
+fn site_before<'a>(scenario: &'a Scenario, run: &'a Run, index: usize) -> Option<&'a String> {
+    let host = &run.moves.get(index)?.step.host;
+    let mut before = run.moves.iter().take(index).rev();
+    let last = before.find(|moved| moved.step.host == *host);
+    let first = || scenario.hosts.iter().find(|one| one.name == *host);
+    last.map(|moved| &moved.step.to)
+        .or_else(|| first().map(|host| &host.site))
+}
+
 impl MoveReport {
-    fn new(moved: &Moved, run: &Run) -> Self {
+    fn new(moved: &Moved, inside_site: bool, run: &Run) -> Self {
         let ms = |at| since(run.start, at);
         Self {
             host: moved.step.host.clone(),
             to: moved.step.to.clone(),
+            inside_site,
             kind: moved.step.kind,
             cut_ms: ms(moved.times.cut),
             attached_ms: ms(moved.times.attached),

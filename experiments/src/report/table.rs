@@ -19,6 +19,15 @@ pub(super) fn of(report: &Report) -> String {
         let _ = writeln!(text, "\nMoves over {}", run.protocol.title());
         text.push_str(&moves(run));
     }
+    for run in &report.runs {
+        if !run.interruptions.is_empty() {
+            let _ = writeln!(text, "\nWhat moves cost over {}", run.protocol.title());
+            text.push_str(&interruptions(run));
+        }
+    }
+    if let Some(published) = &report.published {
+        let _ = writeln!(text, "\nPublished: {published}");
+    }
     for run in report.runs.iter().filter(|run| !run.names.is_empty()) {
         let _ = writeln!(text, "\nNames at the end over {}", run.protocol.title());
         text.push_str(&names(run));
@@ -148,6 +157,23 @@ fn moves(run: &RunReport) -> String {
             row.push(gap.map_or_else(|| "-".to_owned(), |gap| milliseconds(gap.gap_ms)));
         }
         rows.push(row);
+    }
+    aligned(&rows)
+}
+
+/// A line for each measure and each kind of moves.
+fn interruptions(run: &RunReport) -> String {
+    let header = ["measure", "moves", "n", "median", "9 of 10", "largest"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for one in &run.interruptions {
+        rows.push(vec![
+            one.measure.clone(),
+            one.moves.title().to_owned(),
+            one.values_ms.len().to_string(),
+            milliseconds(one.median_ms),
+            milliseconds(one.ninth_decile_ms),
+            milliseconds(one.largest_ms),
+        ]);
     }
     aligned(&rows)
 }

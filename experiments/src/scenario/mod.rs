@@ -26,6 +26,9 @@ pub use workload::{Direction, Program, Workload};
 pub struct Scenario {
     /// What the experiment is called in reports.
     pub name: String,
+    /// What others have published of the like, to be shown beside the results.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<String>,
     /// What carries the sessions.
     pub protocol: Protocols,
     /// How long the workloads run.
