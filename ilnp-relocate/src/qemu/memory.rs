@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use super::instance::Instance;
 use super::mirror::Mirrors;
-use super::pace::{Limits, Pace, Sample, Step};
+use super::pace::{INTERVAL, Limits, Pace, Sample, Step};
 use crate::hypervisor::{Assistance, HypervisorError, Plan, Progress};
 use crate::qmp::Events;
 
@@ -125,7 +125,7 @@ pub(super) async fn copy_running(
                 pace.told(Instant::now());
             }
             error = mirrors.failure() => return Err(error),
-            () = sleep(pace.interval()) => {
+            () = sleep(INTERVAL) => {
                 let migration = Migration::query(qemu).await?;
                 if migration.status.as_deref() == Some("active") && let Some(sample) = migration.sample() {
                     telling |= pace.observe(Instant::now(), sample)? == Step::Tell;

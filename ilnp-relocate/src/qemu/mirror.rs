@@ -1,5 +1,5 @@
-//! The copy of the disks: each is mirrored to the target's NBD server until both are the same, and
-//! from then on every write of the guest goes to both.
+//! The copy of the disks: each is mirrored to the target's until both are the same, and from then
+//! on every write of the guest goes to both.
 
 use std::time::Duration;
 
@@ -9,6 +9,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use super::instance::Instance;
+use super::proxy::Proxy;
+use super::settings::{DiskSettings, Settings};
 use crate::hypervisor::{Assistance, HypervisorError, Progress, Storage, Stream};
 use crate::qmp::{Event, Events};
 
@@ -20,8 +22,6 @@ const REPORT: Duration = Duration::from_millis(200);
 const STALL: Duration = Duration::from_secs(30);
 /// How long a job may take to end that has nothing left to do.
 const END: Duration = Duration::from_secs(10);
-/// How long QEMU tries to open the target's disk, in seconds. The guest stands still for it.
-const OPEN: u32 = 5;
 
 const EVENTS: &[&str] = &[
     "BLOCK_JOB_READY",
@@ -36,6 +36,8 @@ pub(super) struct Mirrors<'a> {
     events: Events,
     /// The identifiers of the disks.
     disks: Vec<String>,
+    /// The target's disks, for as long as they are written from here.
+    proxies: Vec<Proxy>,
 }
 
 /// A job, as QEMU lists it.
@@ -48,46 +50,45 @@ pub(super) struct Job {
 }
 
 impl<'a> Mirrors<'a> {
-    /// Begins to copy.
+    /// Begins to copy the disks of a guest.
     pub(super) async fn start(
         qemu: &'a Instance,
-        disks: &[String],
+        settings: &Settings,
         storage: Storage,
         assistance: &dyn Assistance,
     ) -> Result<Self, HypervisorError> {
-        let mirrors = Self {
+        let mut mirrors = Self {
             qemu,
             events: qemu.events(EVENTS),
-            disks: disks.to_vec(),
+            disks: Vec::new(),
+            proxies: Vec::new(),
         };
         let sync = match storage {
-            Storage::None => {
-                return Ok(Self {
-                    disks: Vec::new(),
-                    ..mirrors
-                });
-            }
+            Storage::None => return Ok(mirrors),
             Storage::Delta => "top",
             Storage::Full => "full",
         };
-        for disk in disks {
-            let path = assistance.socket(&Stream::Disk(disk.clone()));
+        for DiskSettings { id, .. } in &settings.disks {
+            let target = assistance.socket(&Stream::Disk(id.clone()));
+            let mut proxy = Proxy::open(id, &target, settings.mirror_socket(id)).await?;
             let node = json!({
-                "driver": "nbd", "node-name": name(disk), "export": disk, "open-timeout": OPEN,
-                "server": {"type": "unix", "path": path},
+                "driver": "nbd", "node-name": name(id), "server": {"type": "unix", "path": proxy.socket()},
             });
             qemu.execute(
-                &format!("open disk {disk} of the target"),
+                &format!("open disk {id} of the target"),
                 "blockdev-add",
                 node,
             )
             .await?;
+            proxy.is_taken();
+            mirrors.proxies.push(proxy);
             let job = json!({
-                "job-id": name(disk), "device": disk, "target": name(disk), "sync": sync,
+                "job-id": name(id), "device": id, "target": name(id), "sync": sync,
                 "copy-mode": "write-blocking", "on-source-error": "report", "on-target-error": "report",
             });
-            qemu.execute(&format!("copy disk {disk}"), "blockdev-mirror", job)
+            qemu.execute(&format!("copy disk {id}"), "blockdev-mirror", job)
                 .await?;
+            mirrors.disks.push(id.clone());
         }
         Ok(mirrors)
     }
@@ -99,7 +100,11 @@ impl<'a> Mirrors<'a> {
     ) -> Result<(), HypervisorError> {
         let mut last = (0, Instant::now());
         while !self.disks.is_empty() {
-            let jobs = self.jobs().await?;
+            let jobs = match self.jobs().await {
+                Ok(jobs) => jobs,
+                // Why a job has ended, its last event tells.
+                Err(error) => return Err(timeout(REPORT, self.failure()).await.unwrap_or(error)),
+            };
             let (done, total) = sum(&jobs);
             let _ = progress.try_send(Progress::Disks { done, total });
             if jobs.iter().all(|job| job.ready) {
@@ -159,6 +164,7 @@ impl<'a> Mirrors<'a> {
                 .execute(&doing, "blockdev-del", json!({"node-name": name(disk)}))
                 .await?;
         }
+        self.proxies.clear();
         Ok(sum(&jobs).0)
     }
 
@@ -234,11 +240,8 @@ fn still_copies(event: &Event) -> Result<(), HypervisorError> {
         return Ok(());
     };
     match event.name.as_str() {
-        "BLOCK_JOB_READY" => Ok(()),
-        "BLOCK_JOB_ERROR" => Err(failed(
-            device,
-            event.text("operation").unwrap_or("input or output failed"),
-        )),
+        // What an error ends in tells more than the error.
+        "BLOCK_JOB_READY" | "BLOCK_JOB_ERROR" => Ok(()),
         _ => Err(failed(
             device,
             event.text("error").unwrap_or("it has ended too early"),

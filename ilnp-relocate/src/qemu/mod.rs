@@ -20,6 +20,7 @@ mod mirror;
 mod nbd;
 mod pace;
 mod process;
+mod proxy;
 mod room;
 mod settings;
 mod source;

@@ -16,18 +16,23 @@ const HOLD: u64 = 2 << 20;
 const UNLIMITED: u64 = 16 << 30;
 /// A part of this long, at full rate, is left when the rate is lowered. QEMU keeps to a rate in
 /// steps of 100 ms.
-const APPROACH: Duration = Duration::from_millis(200);
+const APPROACH: Duration = Duration::from_millis(400);
 /// How long it takes to tell the guest, about: it changes memory meanwhile.
 const TELLING: Duration = Duration::from_millis(200);
 /// How long QEMU may take to stop the guest when it is let go, before it is sped up again: three
 /// of its steps.
 const STOPPING: Duration = Duration::from_millis(300);
+/// The longest stop that QEMU takes.
+const LONGEST_STOP: Duration = Duration::from_secs(2000);
 /// The shortest time over which a rate is measured.
-const MEASURE: Duration = Duration::from_millis(300);
+const MEASURE: Duration = Duration::from_millis(100);
 /// How long the copy may go on beyond ten times what the first pass took.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long no octet may go out.
 const STALL: Duration = Duration::from_secs(30);
+
+/// How often to look at what QEMU tells.
+pub(super) const INTERVAL: Duration = Duration::from_millis(20);
 
 /// What QEMU tells about a copy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,12 +90,12 @@ pub(super) struct Pace {
     last: Sample,
     /// When an octet was last seen to go out.
     moved: Instant,
-    /// The pass that goes on: its number, when it began, and what was left then.
+    /// The pass that goes on: its number, and when it began.
     pass: (u64, Instant),
     first_pass: Option<Duration>,
     /// Where the measurement of the rate began.
     measured_from: (Instant, u64),
-    /// What can be sent at full rate, in octets a second.
+    /// What can be sent at full rate, in octets a second, once that has been measured.
     capacity: Option<u64>,
     /// What the guest changed in the last pass, in octets a second.
     dirty_rate: u64,
@@ -102,7 +107,7 @@ impl Pace {
         let full = bandwidth.unwrap_or(UNLIMITED).max(1);
         Self {
             full,
-            max_downtime: max_downtime.max(Duration::from_millis(1)),
+            max_downtime: max_downtime.clamp(Duration::from_millis(1), LONGEST_STOP),
             started: now,
             phase: Phase::Copying,
             limits: Limits {
@@ -122,14 +127,6 @@ impl Pace {
     /// What QEMU is to keep to.
     pub(super) fn limits(&self) -> Limits {
         self.limits
-    }
-
-    /// How soon to look again.
-    pub(super) fn interval(&self) -> Duration {
-        let slow = self.phase == Phase::Copying
-            && self.limits.bandwidth == self.full
-            && self.first_pass.is_none();
-        Duration::from_millis(if slow { 50 } else { 20 })
     }
 
     /// How far the copy is.
@@ -161,7 +158,7 @@ impl Pace {
             });
         }
         let new_pass = sample.passes > self.pass.0;
-        self.measure(now, sample, new_pass);
+        self.measure(now, sample);
         if new_pass {
             let took = now.duration_since(self.pass.1);
             self.first_pass.get_or_insert(took);
@@ -182,7 +179,7 @@ impl Pace {
     }
 
     /// The rate is measured while nothing but the link limits it.
-    fn measure(&mut self, now: Instant, sample: Sample, new_pass: bool) {
+    fn measure(&mut self, now: Instant, sample: Sample) {
         let (since, sent) = self.measured_from;
         let took = now.duration_since(since);
         let full = self.limits.bandwidth == self.full;
@@ -195,7 +192,7 @@ impl Pace {
                     .max(1),
             );
         }
-        if !full || took >= MEASURE || new_pass {
+        if !full || took >= MEASURE {
             self.measured_from = (now, sample.sent);
         }
     }
@@ -219,7 +216,7 @@ impl Pace {
 
     fn advance(&mut self, now: Instant) -> Step {
         match self.phase {
-            Phase::Copying if self.first_pass.is_some() && self.is_near() => {
+            Phase::Copying if self.first_pass.is_some() && self.is_near(now) => {
                 self.phase = Phase::Telling;
                 return Step::Tell;
             }
@@ -231,16 +228,22 @@ impl Pace {
         Step::Go
     }
 
-    /// Whether what is left once the guest has been told can be sent within the permitted stop.
-    fn is_near(&self) -> bool {
-        let meanwhile = self.dirty_rate.saturating_mul(millis(TELLING)) / 1000;
-        self.time_for(self.last.remaining.saturating_add(meanwhile)) <= self.max_downtime
+    /// Whether what is left once the guest has been told can be sent within the permitted stop:
+    /// what is known to be left, and what the guest has changed since this pass began and will
+    /// have by then, if it goes on as it did in the last one.
+    fn is_near(&self, now: Instant) -> bool {
+        let since = millis(now.duration_since(self.pass.1)).saturating_add(millis(TELLING));
+        let changed = self.dirty_rate.saturating_mul(since) / 1000;
+        let left = self.last.remaining.saturating_add(changed);
+        self.capacity.is_some() && self.time_for(left) <= self.max_downtime
     }
 
     fn set_limits(&mut self) {
         let slow = self.full.min(HOLD);
-        let near = self.capacity().saturating_mul(millis(APPROACH)) / 1000;
+        let near = self.capacity.unwrap_or(0).saturating_mul(millis(APPROACH)) / 1000;
         let approach = if self.last.remaining < near && self.last.passes > 0 {
+            // A guest that changes much would only change more meanwhile.
+            let slow = self.dirty_rate.saturating_mul(2).clamp(slow, self.full);
             (self.last.remaining.saturating_mul(1000) / millis(APPROACH)).clamp(slow, self.full)
         } else {
             self.full
@@ -267,7 +270,7 @@ impl Pace {
                     / u128::from(seen);
                 let allowed = u64::try_from(allowed)
                     .unwrap_or(u64::MAX)
-                    .clamp(millis(self.max_downtime), 1_000_000);
+                    .clamp(millis(self.max_downtime), millis(LONGEST_STOP));
                 Limits {
                     bandwidth: slow,
                     downtime: Duration::from_millis(allowed),
@@ -296,4 +299,218 @@ fn millis(duration: Duration) -> u64 {
 
 fn per_second(octets: u64, took: Duration) -> u64 {
     octets.saturating_mul(1000) / millis(took).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PAGE: u64 = 4096;
+    const MIB: u64 = 1 << 20;
+    const TICK: Duration = Duration::from_millis(10);
+
+    /// A QEMU 7.2 that copies: what it sends in steps of 100 ms, when it looks for changed pages,
+    /// and when it stops the guest.
+    struct Copier {
+        link: u64,
+        dirty_rate: u64,
+        memory: u64,
+        /// Octets that have changed since they were sent.
+        changed: u64,
+        remaining: u64,
+        sent: u64,
+        passes: u64,
+        budget: u64,
+        step: (u32, u64),
+        rate: u64,
+    }
+
+    impl Copier {
+        fn new(link: u64, dirty_rate: u64, memory: u64) -> Self {
+            Self {
+                link,
+                dirty_rate,
+                memory,
+                changed: 0,
+                remaining: memory,
+                sent: 0,
+                passes: 1,
+                budget: 0,
+                step: (0, 0),
+                rate: 0,
+            }
+        }
+
+        /// Lets 10 ms pass; whether QEMU stops the guest.
+        fn tick(&mut self, limits: Limits) -> bool {
+            if self.step.0 == 10 {
+                self.rate = (self.sent - self.step.1) * 10;
+                self.step = (0, self.sent);
+            }
+            if self.step.0 == 0 {
+                self.budget = limits.bandwidth / 10;
+            }
+            self.step.0 += 1;
+            self.changed = (self.changed + self.dirty_rate / 100).min(self.memory);
+            let mut room = (self.link / 100).min(self.budget);
+            let threshold = (self.rate / 1000 * millis(limits.downtime)).max(1);
+            loop {
+                if self.remaining < threshold {
+                    self.remaining += self.changed;
+                    self.changed = 0;
+                    self.passes += 1;
+                    if self.remaining < threshold {
+                        return true;
+                    }
+                }
+                let sent = room.min(self.remaining);
+                if sent == 0 {
+                    return false;
+                }
+                (room, self.budget) = (room - sent, self.budget - sent);
+                (self.remaining, self.sent) = (self.remaining - sent, self.sent + sent);
+            }
+        }
+
+        fn sample(&self) -> Sample {
+            Sample {
+                sent: self.sent,
+                remaining: self.remaining,
+                passes: self.passes,
+                throttle: 0,
+                rate: self.rate,
+            }
+        }
+    }
+
+    /// What came of a copy, and when: the guest told, the guest stopped, octets left then.
+    #[derive(Debug)]
+    struct Outcome {
+        told: Option<Duration>,
+        stopped: Option<Duration>,
+        left: u64,
+        error: Option<HypervisorError>,
+    }
+
+    fn run(bandwidth: Option<u64>, max_downtime: u64, mut copier: Copier) -> Outcome {
+        let start = Instant::now();
+        let mut pace = Pace::new(start, bandwidth, Duration::from_millis(max_downtime));
+        let mut outcome = Outcome {
+            told: None,
+            stopped: None,
+            left: 0,
+            error: None,
+        };
+        let mut look = Duration::ZERO;
+        for tick in 0..100_000 {
+            let at = TICK * tick;
+            if copier.tick(pace.limits()) {
+                outcome.stopped = Some(at);
+                outcome.left = copier.remaining;
+                return outcome;
+            }
+            if at < look {
+                continue;
+            }
+            look = at + INTERVAL;
+            match pace.observe(start + at, copier.sample()) {
+                Ok(Step::Tell) => outcome.told = Some(at),
+                Ok(Step::Go) => {}
+                Err(error) => {
+                    outcome.error = Some(error);
+                    return outcome;
+                }
+            }
+            if outcome
+                .told
+                .is_some_and(|told| at >= told + Duration::from_millis(60))
+                && pace.phase == Phase::Telling
+            {
+                pace.told(start + at);
+            }
+        }
+        outcome
+    }
+
+    #[test]
+    fn a_guest_hears_of_its_stop_shortly_before() {
+        for link in [12 * MIB, 128 * MIB, 512 * MIB] {
+            for dirty_rate in [8 * PAGE * 100, MIB, link / 20] {
+                for bandwidth in [None, Some(link / 2)] {
+                    let outcome = run(bandwidth, 300, Copier::new(link, dirty_rate, 150 * MIB));
+                    let (Some(told), Some(stopped)) = (outcome.told, outcome.stopped) else {
+                        panic!("{link} {dirty_rate} {bandwidth:?}: {outcome:?}");
+                    };
+                    let wait = stopped - told;
+                    assert!(
+                        wait >= Duration::from_millis(60) && wait <= Duration::from_millis(600),
+                        "{link} {dirty_rate} {bandwidth:?}: {wait:?}"
+                    );
+                    let rate = bandwidth.unwrap_or(link);
+                    assert!(
+                        outcome.left <= rate * 300 / 1000 * 12 / 10,
+                        "{link} {dirty_rate}: {} octets left",
+                        outcome.left
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_guest_that_changes_too_much_is_given_up_in_time() {
+        let outcome = run(
+            Some(16 * MIB),
+            300,
+            Copier::new(100 * MIB, 64 * MIB, 160 * MIB),
+        );
+        assert!(outcome.told.is_none() && outcome.stopped.is_none());
+        let Some(HypervisorError::NotConverging {
+            seconds, passes, ..
+        }) = outcome.error
+        else {
+            panic!("{outcome:?}");
+        };
+        assert!(
+            (100..=140).contains(&seconds) && passes > 5,
+            "{seconds} s, {passes} passes"
+        );
+    }
+
+    #[test]
+    fn a_stalled_copy_is_given_up() {
+        let outcome = run(None, 300, Copier::new(0, MIB, 160 * MIB));
+        assert!(
+            matches!(
+                outcome.error,
+                Some(HypervisorError::TimedOut { seconds: 30, .. })
+            ),
+            "{outcome:?}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn limits_stay_within_what_was_asked_for(
+            bandwidth in proptest::option::of(0..=u64::MAX),
+            max_downtime in 0..=u64::MAX / 2,
+            samples in proptest::collection::vec((any::<u64>(), any::<u64>(), 0..100_u64, any::<u64>(), 0..5000_u64), 0..40),
+        ) {
+            let mut now = Instant::now();
+            let mut pace = Pace::new(now, bandwidth, Duration::from_millis(max_downtime));
+            for (sent, remaining, passes, rate, wait) in samples {
+                now += Duration::from_millis(wait);
+                match pace.observe(now, Sample { sent, remaining, passes, throttle: 0, rate }) {
+                    Ok(Step::Tell) => pace.told(now),
+                    Ok(Step::Go) => {}
+                    Err(_) => break,
+                }
+                let _ = pace.progress();
+                prop_assert!(pace.limits().bandwidth <= bandwidth.unwrap_or(UNLIMITED).max(1));
+                prop_assert!(pace.limits().bandwidth > 0 && pace.limits().downtime >= Duration::from_millis(1));
+            }
+        }
+    }
 }

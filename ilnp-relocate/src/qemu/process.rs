@@ -96,23 +96,44 @@ impl Process {
             log: settings.log_file(),
             exit: None,
         };
-        process.is_alive().then_some(process)
+        let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        process.is_named_in(&arguments).then_some(process)
     }
 
     pub(super) fn pid(&self) -> Pid {
         self.pid
     }
 
-    /// Whether the process still runs. A number that another process has now does not count.
+    /// Whether the process is still there. A number that another process has now does not count.
     pub(super) fn is_alive(&self) -> bool {
         if let Some(exit) = &self.exit {
             return exit.get().is_none();
         }
         let arguments = std::fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
+        // One that ends has no arguments any more, but still its files and their locks.
+        self.is_named_in(&arguments) || (arguments.is_empty() && self.is_ending())
+    }
+
+    fn is_named_in(&self, arguments: &[u8]) -> bool {
         let pid_file = self.pid_file.as_os_str().as_bytes();
         arguments
             .split(|octet| *octet == 0)
             .any(|argument| argument == pid_file)
+    }
+
+    /// Whether a thread is left: the first may be a zombie long before the last.
+    fn is_ending(&self) -> bool {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.pid)) else {
+            return false;
+        };
+        threads.flatten().any(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            // The state follows the name, which is in parentheses and may have some itself.
+            let state = stat
+                .rsplit_once(')')
+                .map_or("", |(_, rest)| rest.trim_start());
+            !state.is_empty() && !state.starts_with(['Z', 'X'])
+        })
     }
 
     /// Waits for the process to end; says whether it did.

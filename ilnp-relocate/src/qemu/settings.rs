@@ -103,7 +103,7 @@ impl Settings {
                 path.display()
             ));
         }
-        let socket = self.in_run_dir("memory");
+        let socket = self.mirror_socket(&"x".repeat(MAX_DISK_ID));
         if socket.as_os_str().len() > MAX_SOCKET_PATH {
             return refused(format!(
                 "{} is too long for a Unix socket: at most {MAX_SOCKET_PATH} octets; shorten run-dir or the guest's name",
@@ -147,6 +147,11 @@ impl Settings {
     }
 
     /// The file with QEMU's process identifier, which QEMU locks while it lives.
+    /// The Unix socket that the target's disk is opened at here.
+    pub(super) fn mirror_socket(&self, disk: &str) -> PathBuf {
+        self.in_run_dir(&format!("mirror-{disk}"))
+    }
+
     pub(super) fn pid_file(&self) -> PathBuf {
         self.in_run_dir("pid")
     }

@@ -71,28 +71,11 @@ impl Source for Qemu {
         assistance: &dyn Assistance,
         progress: &mpsc::Sender<Progress>,
     ) -> Result<Copied, HypervisorError> {
-        self.check_can_be_copied(plan).await?;
-        let qemu = &self.instance;
-        let disks: Vec<String> = self
-            .settings
-            .disks
-            .iter()
-            .map(|disk| disk.id.clone())
-            .collect();
-        let mut mirrors = Mirrors::start(qemu, &disks, plan.storage, assistance).await?;
-        mirrors.ready(progress).await?;
-        let socket = assistance.socket(&Stream::Memory);
-        memory::copy_running(qemu, &socket, plan, &mut mirrors, assistance, progress).await?;
-        assistance.stopped().await;
-        let _ = progress.try_send(Progress::Stopped);
-        // Before the device state goes: a target that has it may run, and would write its disks.
-        let disks = mirrors.complete().await?;
-        let migration = memory::copy_rest(qemu, plan).await?;
-        Ok(Copied {
-            memory: migration.sent(),
-            disks,
-            downtime: migration.downtime.map(Duration::from_millis),
-        })
+        match self.copy_all(plan, assistance, progress).await {
+            Ok(copied) => Ok(copied),
+            // A QEMU that ends fails in many ways before it is gone.
+            Err(error) => Err(self.instance.run_state().await.err().unwrap_or(error)),
+        }
     }
 
     async fn resume(&mut self) -> Result<(), HypervisorError> {
@@ -129,6 +112,30 @@ impl Source for Qemu {
 }
 
 impl Qemu {
+    async fn copy_all(
+        &self,
+        plan: &Plan,
+        assistance: &dyn Assistance,
+        progress: &mpsc::Sender<Progress>,
+    ) -> Result<Copied, HypervisorError> {
+        self.check_can_be_copied(plan).await?;
+        let qemu = &self.instance;
+        let mut mirrors = Mirrors::start(qemu, &self.settings, plan.storage, assistance).await?;
+        mirrors.ready(progress).await?;
+        let socket = assistance.socket(&Stream::Memory);
+        memory::copy_running(qemu, &socket, plan, &mut mirrors, assistance, progress).await?;
+        assistance.stopped().await;
+        let _ = progress.try_send(Progress::Stopped);
+        // Before the device state goes: a target that has it may run, and would write its disks.
+        let disks = mirrors.complete().await?;
+        let migration = memory::copy_rest(qemu, plan).await?;
+        Ok(Copied {
+            memory: migration.sent(),
+            disks,
+            downtime: migration.downtime.map(Duration::from_millis),
+        })
+    }
+
     async fn check_can_be_copied(&self, plan: &Plan) -> Result<(), HypervisorError> {
         let refused = |why: String| {
             Err(HypervisorError::Refused(format!(

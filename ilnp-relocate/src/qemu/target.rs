@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -15,6 +16,9 @@ use super::process::Process;
 use super::settings::{DiskSettings, Settings};
 use crate::hypervisor::{Description, Disk, HypervisorError, Plan, Storage, Stream, Target};
 use crate::qmp::Events;
+
+/// How long a QEMU may take to end whose stream was cut.
+const END: Duration = Duration::from_secs(2);
 
 /// A guest that comes to this site, or is to.
 pub struct Incoming {
@@ -53,8 +57,13 @@ impl Incoming {
     /// Those of [`Settings::validate`], and when QEMU is there but does not answer.
     pub async fn attach(settings: Settings) -> Result<Self, HypervisorError> {
         let mut incoming = Self::new(settings)?;
-        if Process::find(&incoming.settings).is_some() {
-            incoming.arriving = Some(Arriving::new(Instance::attach(&incoming.settings).await?));
+        if let Some(process) = Process::find(&incoming.settings) {
+            match Instance::attach(&incoming.settings).await {
+                Ok(qemu) => incoming.arriving = Some(Arriving::new(qemu)),
+                // It ends by itself when the stream is cut.
+                Err(_) if process.ends_within(END).await => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(incoming)
     }
@@ -206,12 +215,16 @@ impl Target for Incoming {
                 _ => {}
             }
         }
-        // The source has closed its end before it sent the state that is loaded now.
-        let server: Vec<serde_json::Value> = qemu.query("query-block-exports", json!({})).await?;
-        if !server.is_empty() {
-            qemu.execute("serve the disks no longer", "nbd-server-stop", json!({}))
-                .await?;
+        let exports: Vec<serde_json::Value> = qemu.query("query-block-exports", json!({})).await?;
+        if exports.is_empty() {
+            return Ok(());
         }
+        for export in &exports {
+            flush(qemu, export["node-name"].as_str().unwrap_or_default()).await?;
+        }
+        // The source has closed its end before it sent the state that is loaded now.
+        qemu.execute("serve the disks no longer", "nbd-server-stop", json!({}))
+            .await?;
         Ok(())
     }
 
@@ -242,6 +255,22 @@ impl Target for Incoming {
         }
         self.arriving = None;
         self.remove_arrived_disks()
+    }
+}
+
+/// Makes what has been written to a disk durable: the source may forget it soon.
+async fn flush(qemu: &Instance, disk: &str) -> Result<(), HypervisorError> {
+    let doing = format!("flush disk {disk}");
+    let command = json!({"command-line": format!("qemu-io {disk} flush")});
+    let said = qemu
+        .execute(&doing, "human-monitor-command", command)
+        .await?;
+    match said.as_str().map(str::trim) {
+        None | Some("") => Ok(()),
+        Some(said) => Err(HypervisorError::Failed {
+            doing,
+            reason: said.to_owned(),
+        }),
     }
 }
 

@@ -84,8 +84,10 @@ impl Link {
                         continue;
                     }
                     let (from_source, to_source) = source.into_split();
-                    let (from_target, to_target) =
-                        UnixStream::connect(&to).await.unwrap().into_split();
+                    let Ok(target) = UnixStream::connect(&to).await else {
+                        continue;
+                    };
+                    let (from_target, to_target) = target.into_split();
                     let forth = Pump {
                         flow: flow.clone(),
                         then,

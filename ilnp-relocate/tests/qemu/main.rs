@@ -6,4 +6,5 @@ mod copy;
 mod failures;
 mod image;
 mod link;
+mod refusals;
 mod scene;

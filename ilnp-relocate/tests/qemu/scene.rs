@@ -1,11 +1,12 @@
 //! Two sites on one machine.
 
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ilnp_relocate::hypervisor::{Plan, Storage};
 use ilnp_relocate::qemu::{DiskSettings, Qemu, Settings};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use tokio::time::{Instant, sleep};
 
 use crate::image::image;
@@ -59,7 +60,7 @@ impl Scene {
     pub(crate) fn settings_for(&self, site: &str, work: &str) -> Settings {
         let image = image();
         let kernel = |path: &Path| path.to_str().unwrap().to_owned();
-        let append = format!("console=ttyS0 quiet panic=-1 work={work}");
+        let append = format!("console=ttyS0 quiet panic=-1 no_timer_check work={work}");
         let serial = format!(
             "file,id=serial,path={},append=on",
             self.serial(site).display()
@@ -168,6 +169,108 @@ impl Scene {
             "the base does not show through"
         );
         std::fs::remove_file(raw).unwrap();
+    }
+
+    /// Every file of a site that is worth something, with its length and time.
+    pub(crate) fn files(&self, site: &str) -> Vec<(PathBuf, u64, SystemTime)> {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(self.path(site))
+            .unwrap()
+            .map(Result::unwrap)
+        {
+            let metadata = entry.metadata().unwrap();
+            if metadata.is_file() && entry.path() != self.serial(site) {
+                files.push((entry.path(), metadata.len(), metadata.modified().unwrap()));
+            }
+        }
+        files.sort();
+        files
+    }
+
+    /// Changes one octet of a base image, and sets the time of modification back.
+    pub(crate) fn change_base(&self, site: &str) {
+        let base = std::fs::File::options()
+            .write(true)
+            .open(self.base(site))
+            .unwrap();
+        let modified = base.metadata().unwrap().modified().unwrap();
+        base.write_all_at(b"x", BASE_AT).unwrap();
+        base.set_modified(modified).unwrap();
+    }
+
+    /// A program of a site's own.
+    pub(crate) fn program(&self, site: &str, script: &str) -> PathBuf {
+        let path = self.path(site).join("program");
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    /// A file system of few MiB.
+    pub(crate) fn small_disk(&self, site: &str, mebibytes: u32) -> SmallDisk {
+        let path = self.path(site).join("small");
+        std::fs::create_dir(&path).unwrap();
+        let options = format!("size={mebibytes}m");
+        mount(
+            Some("none"),
+            &path,
+            Some("tmpfs"),
+            MsFlags::empty(),
+            Some(options.as_str()),
+        )
+        .unwrap();
+        SmallDisk(path)
+    }
+
+    /// Gives the guest of a site a disk that it has written so many MiB to.
+    pub(crate) fn write_overlay(&self, site: &str, mebibytes: u32) {
+        let overlay = self.overlay(site);
+        let run = |program: &str, arguments: &[&std::ffi::OsStr]| {
+            assert!(
+                std::process::Command::new(program)
+                    .args(arguments)
+                    .output()
+                    .unwrap()
+                    .status
+                    .success(),
+                "{program}"
+            );
+        };
+        let (base, write) = (self.base(site), format!("write -P 0x11 8M {mebibytes}M"));
+        let create = ["create", "-q", "-f", "qcow2", "-F", "raw", "-b"].map(std::ffi::OsStr::new);
+        run(
+            "qemu-img",
+            &[&create[..], &[base.as_os_str(), overlay.as_os_str()]].concat(),
+        );
+        run(
+            "qemu-io",
+            &["-c".as_ref(), write.as_ref(), overlay.as_os_str()],
+        );
+    }
+}
+
+/// A file system that is unmounted in the end.
+pub(crate) struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = umount2(&self.0, MntFlags::MNT_DETACH);
+    }
+}
+
+/// Ends a QEMU at once, and waits until it is gone.
+pub(crate) async fn kill(settings: &Settings) {
+    let pid = std::fs::read_to_string(settings.run_dir.join("vm1.pid")).unwrap_or_default();
+    let process = PathBuf::from(format!("/proc/{}", pid.trim()));
+    drop(Ends(settings.clone()));
+    while !pid.is_empty() && process.exists() {
+        sleep(Duration::from_millis(10)).await;
     }
 }
 
