@@ -60,10 +60,11 @@ impl Story {
 
     /// The agent says that the guest was moved.
     pub(super) fn resumed(&mut self, at: Instant, epoch: u64) {
-        self.planned = None;
+        // As long as the plan stands, what was seen last is another move.
+        let unseen = self.planned.take().is_some_and(|(it, _)| it == epoch);
         let ours = self.latest.as_mut().filter(|latest| {
             let recent = at.saturating_duration_since(latest.noticed) < NOTICED;
-            latest.epoch == Some(epoch) || (latest.epoch.is_none() && recent)
+            latest.epoch == Some(epoch) || (latest.epoch.is_none() && recent && !unseen)
         });
         match ours {
             Some(latest) => latest.epoch = Some(epoch),
@@ -262,6 +263,18 @@ mod tests {
             Event::DnsConfirmed(it) => ("dns", it.epoch, it.after_ms as u64),
         };
         std::iter::from_fn(|| story.poll()).map(short).collect()
+    }
+
+    #[test]
+    fn what_was_seen_before_a_planned_move_is_not_that_move() {
+        let mut story = Story::default();
+        // The first Locator of a host that has just started.
+        story.hear(changed(0));
+        story.prepared(13, vec![B]);
+        story.resumed(at(3000), 13);
+        assert_eq!(all(&mut story), []);
+        assert_eq!(story.hear(changed(3002)), Some(B));
+        assert_eq!(all(&mut story), [("usable", 13, 2)]);
     }
 
     #[test]
