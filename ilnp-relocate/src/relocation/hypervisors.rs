@@ -1,5 +1,7 @@
 //! The halves of whatever a guest runs in.
 
+use std::path::PathBuf;
+
 use crate::config::{Guest, Hypervisor};
 use crate::hypervisor::{HypervisorError, Source, Target};
 use crate::qemu::{Incoming, Qemu};
@@ -42,6 +44,14 @@ pub(super) async fn start(guest: &Guest) -> Result<(), HypervisorError> {
             Ok(())
         }
         Hypervisor::Libvirt { .. } => Err(no_libvirt(guest)),
+    }
+}
+
+/// The socket of the port to the daemon in a guest; none where it has no port.
+pub(super) async fn port(guest: &Guest) -> Option<PathBuf> {
+    match &guest.hypervisor {
+        Hypervisor::Qemu(settings) => settings.port.then(|| settings.port_socket()),
+        Hypervisor::Libvirt { .. } => None,
     }
 }
 

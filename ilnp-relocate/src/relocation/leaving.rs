@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use ilnp_core::relocation::Prepare;
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -14,6 +15,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::job::{CopyDone, Described, Ended};
+use super::plan::Mode;
+use super::port::Port;
 use super::{Shared, hypervisors};
 use crate::channel::{Connection, Counters, Limiter, Opening, Relay, RelayError, RelocationId};
 use crate::config;
@@ -66,6 +69,49 @@ pub(super) struct Copy {
     pub(super) connection: Connection,
     pub(super) sockets: Sockets,
     pub(super) recorder: Recorder,
+    /// The daemon in the guest, if it is to be told.
+    pub(super) told: Telling,
+}
+
+/// What the daemon in the guest is told, and by whom.
+pub(super) struct Telling {
+    /// The way to it.
+    pub(super) port: Option<Port>,
+    /// Whether it must, may or must not be told.
+    pub(super) mode: Mode,
+    /// What it is told.
+    pub(super) prepare: Option<Prepare>,
+}
+
+impl Telling {
+    /// Prepares the guest. Says whether it knows.
+    async fn prepare(&self) -> Result<bool, String> {
+        let reason = match (&self.port, &self.prepare) {
+            _ if self.mode == Mode::Hard => return Ok(false),
+            (None, _) => "it has no port to its daemon".to_owned(),
+            (_, None) => "the other site does not say what the guest will find".to_owned(),
+            (Some(port), Some(prepare)) => match port.prepare(prepare.clone()).await {
+                Ok(()) => return Ok(true),
+                Err(error) => error.to_string(),
+            },
+        };
+        match self.mode {
+            Mode::Soft => Err(format!("the guest cannot be told in advance: {reason}")),
+            Mode::IfPossible | Mode::Hard => {
+                tracing::info!("the guest is not told in advance: {reason}");
+                Ok(false)
+            }
+        }
+    }
+
+    /// The guest stops in a moment.
+    async fn switch(&self) {
+        if let (Some(port), Some(prepare)) = (&self.port, &self.prepare)
+            && let Err(error) = port.switch(prepare.epoch).await
+        {
+            tracing::warn!("{error}");
+        }
+    }
 }
 
 /// Where the hypervisor connects to, for each stream.
@@ -141,9 +187,14 @@ async fn run(copy: &mut Copy) -> Result<CopyDone, String> {
         let (relay, connection) = (relay.clone(), copy.connection.clone());
         relays.spawn(async move { relay.serve(&listener, &connection, &opening).await });
     }
+    let soft = copy.told.prepare().await?;
+    if soft {
+        copy.recorder.soft();
+    }
     let helper = Helper {
         sockets: &copy.sockets,
         recorder: &copy.recorder,
+        told: Some(&copy.told).filter(|_| soft),
     };
     let (progress, mut told) = mpsc::channel(BACKLOG);
     let work = copy.source.copy(&copy.plan, &helper, &progress);
@@ -151,7 +202,7 @@ async fn run(copy: &mut Copy) -> Result<CopyDone, String> {
     let result = loop {
         tokio::select! {
             result = &mut work => break result.map_err(|error| error.to_string()),
-            Some(progress) = told.recv() => helper.told(progress),
+            Some(progress) = told.recv() => helper.show(progress),
             Some(ended) = relays.join_next() => break Err(why(ended)),
         }
     };
@@ -178,10 +229,12 @@ fn why(ended: Result<RelayError, tokio::task::JoinError>) -> String {
 struct Helper<'a> {
     sockets: &'a Sockets,
     recorder: &'a Recorder,
+    /// The guest, if it knows.
+    told: Option<&'a Telling>,
 }
 
 impl Helper<'_> {
-    fn told(&self, progress: Progress) {
+    fn show(&self, progress: Progress) {
         // It is said by the guest's stop itself, without the way through the queue.
         if progress != Progress::Stopped {
             self.recorder.progress(progress);
@@ -196,7 +249,11 @@ impl Assistance for Helper<'_> {
         self.sockets.0.get(stream).cloned().unwrap_or_default()
     }
 
-    async fn about_to_stop(&self) {}
+    async fn about_to_stop(&self) {
+        if let Some(told) = self.told {
+            told.switch().await;
+        }
+    }
 
     async fn stopped(&self) {
         self.recorder.phase(Phase::Stop);

@@ -14,6 +14,7 @@ mod job;
 mod leaving;
 mod orders;
 mod plan;
+mod port;
 mod trial;
 
 use std::path::PathBuf;

@@ -123,7 +123,7 @@ pub struct Told {
     /// `usable`, `acknowledged`, `all-acknowledged`, `dns-confirmed`.
     pub event: String,
     /// In milliseconds since the guest noticed the move, by its own clock.
-    pub after_ms: u64,
+    pub after_ms: f64,
 }
 
 /// The longest silence that a correspondent measured.

@@ -48,7 +48,7 @@ pub fn table(report: &Report) -> String {
     for told in &report.told {
         row(
             &told.event,
-            format!("{:>8} ms after the guest noticed", told.after_ms),
+            format!("{:>10.1} ms after the guest noticed", told.after_ms),
         );
     }
     for gap in &report.gaps {

@@ -1,32 +1,6 @@
 //! Moves that do not go well, and requests that make no sense.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-
-use serde_json::Value;
-
-use crate::world::{Changes, LIMIT, World};
-
-/// Begins a move, so slow that there is time to do something in each phase, and waits for one.
-fn moving(world: &World, from: &str, phase: &str) -> Child {
-    let to = if from == "a" { "b" } else { "a" };
-    let slow = ["--json", "move", "vm1", "--to", to, "--bandwidth", "24MiB"];
-    let marker = format!("\"event\":\"phase\",\"phase\":\"{phase}\"");
-    let mut child = world
-        .prepared(from, &slow)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let found = lines.any(|line| line.unwrap().contains(&marker));
-    assert!(found, "{marker} was not said\n{}", world.logs());
-    // Whoever writes without a reader must not fail.
-    std::thread::spawn(move || lines.for_each(drop));
-    child
-}
+use crate::world::{Changes, World, moving, wait_for_outcome};
 
 #[test]
 fn what_makes_no_sense_is_refused_and_changes_nothing() {
@@ -181,13 +155,43 @@ fn all_agree_when_both_agents_were_killed() {
     agree_after_the_death_of(&["a", "b"]);
 }
 
-fn wait_for_outcome(world: &World, site: &str) -> Value {
-    let deadline = Instant::now() + LIMIT;
-    loop {
-        let report = world.report(site);
-        if report["outcome"].is_string() || Instant::now() > deadline {
-            return report;
-        }
-        sleep(Duration::from_millis(50));
-    }
+#[test]
+fn a_guest_that_ends_while_it_is_copied_is_at_its_site_and_can_be_started_again() {
+    let world = World::with_guest(&Changes::default());
+    let mut child = moving(&world, "a", "memory");
+    world.kill_qemu("a");
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let report = world.report("a");
+    assert_eq!(report["outcome"], "failed", "{report}");
+    assert_eq!(world.status("a")["running"], false);
+    world.ok("a", &["start", "vm1"]);
+    world.comes_to_rest_at("a");
+}
+
+#[test]
+fn a_target_without_room_refuses_before_anything_is_copied() {
+    let world = World::with_guest(&Changes {
+        small_b: true,
+        ..Changes::default()
+    });
+    let told = world.refused("a", &["move", "vm1", "--to", "b", "--storage", "full"]);
+    assert!(told.contains("site b says"), "{told}");
+    assert_eq!(world.report("a")["sent"]["copies"], 0);
+    world.comes_to_rest_at("a");
+    world.check_disk("a");
+}
+
+#[test]
+fn a_revoked_site_gets_nothing() {
+    let world = World::with_guest(&Changes::default());
+    let ca = world.path("ca");
+    let revoked = std::process::Command::new(env!("CARGO_BIN_EXE_ilnp-relocate"))
+        .args(["pki", "revoke", ca.to_str().unwrap(), "b"])
+        .output()
+        .unwrap();
+    assert!(revoked.status.success(), "{revoked:?}");
+    let told = world.refused("a", &["move", "vm1", "--to", "b"]);
+    assert!(told.contains("no connection with site b"), "{told}");
+    assert_eq!(world.report("a")["sent"]["copies"], 0);
+    world.comes_to_rest_at("a");
 }

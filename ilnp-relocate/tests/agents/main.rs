@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails ends here")]
 
+mod cuts;
 mod failures;
 #[path = "../qemu/image.rs"]
 mod image;

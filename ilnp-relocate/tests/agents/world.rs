@@ -1,6 +1,7 @@
 //! Two agents on one machine that know each other by certificates, and a guest that each could run.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -32,6 +33,8 @@ pub(crate) struct Changes {
     pub(crate) cpu_at_b: Option<&'static str>,
     /// Where the agent of a dials b, when not where b listens.
     pub(crate) way_to_b: Option<u16>,
+    /// The disks of b are on a file system that is full but for some MiB.
+    pub(crate) small_b: bool,
     /// What the guest does besides (see [`crate::image`]).
     pub(crate) work: &'static str,
 }
@@ -83,6 +86,9 @@ impl World {
     fn lay_out(&self, site: &str, changes: &Changes) {
         let directory = self.path(site);
         fs::create_dir(&directory).unwrap();
+        if changes.small_b && site == "b" {
+            mount(&directory);
+        }
         let base = fs::File::create(directory.join("base.raw")).unwrap();
         base.set_len(64 << 20).unwrap();
         base.write_all_at(&vec![0x5a; 1 << 20], BASE_AT).unwrap();
@@ -134,6 +140,11 @@ overlay = "vm1.qcow2"
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
+    }
+
+    /// Where the agent of a site listens.
+    pub(crate) fn port(&self, site: &str) -> u16 {
+        self.ports[index(site)]
     }
 
     fn serial(&self, site: &str) -> PathBuf {
@@ -371,7 +382,22 @@ impl Drop for World {
         for site in ["a", "b"] {
             self.kill_qemu(site);
         }
+        // Only some tests mount something here.
+        let _ = Command::new("umount")
+            .arg("--quiet")
+            .arg(self.path("b"))
+            .stderr(Stdio::null())
+            .status();
     }
+}
+
+/// A small file system of its own.
+fn mount(directory: &Path) {
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=2m", "none"])
+        .arg(directory)
+        .status();
+    assert!(mounted.unwrap().success());
 }
 
 fn index(site: &str) -> usize {
@@ -388,5 +414,36 @@ fn port() -> u16 {
         if std::net::TcpListener::bind(("::1", port)).is_ok() {
             return port;
         }
+    }
+}
+
+/// Begins a move, so slow that there is time to do something in each phase, and waits for one.
+pub(crate) fn moving(world: &World, from: &str, phase: &str) -> Child {
+    let to = if from == "a" { "b" } else { "a" };
+    let slow = ["--json", "move", "vm1", "--to", to, "--bandwidth", "24MiB"];
+    let marker = format!("\"event\":\"phase\",\"phase\":\"{phase}\"");
+    let mut child = world
+        .prepared(from, &slow)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let found = lines.any(|line| line.unwrap().contains(&marker));
+    assert!(found, "{marker} was not said\n{}", world.logs());
+    // Whoever writes without a reader must not fail.
+    std::thread::spawn(move || lines.for_each(drop));
+    child
+}
+
+/// The newest report of a site, once it says how the relocation ended.
+pub(crate) fn wait_for_outcome(world: &World, site: &str) -> Value {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let report = world.report(site);
+        if report["outcome"].is_string() || Instant::now() > deadline {
+            return report;
+        }
+        sleep(Duration::from_millis(50));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use ilnp_core::relocation::{Hello, Prepare, Resumed};
 use tokio::time::sleep;
 
 use super::task::{Half, Task};
@@ -11,8 +12,10 @@ use crate::hypervisor::HypervisorError;
 use crate::journal::{Entry, JournalError};
 use crate::relocation::connections::Link;
 use crate::relocation::job::{Ended, Job};
-use crate::relocation::leaving::{self, Copy, Sockets};
+use crate::relocation::leaving::{self, Copy, Sockets, Telling};
 use crate::relocation::orders::{Details, Offered, Say};
+use crate::relocation::plan::Mode;
+use crate::relocation::port::{First, Port};
 use crate::relocation::{arriving, hypervisors};
 use crate::report::Phase;
 use crate::site::Site;
@@ -194,6 +197,17 @@ impl Task {
             plan: leaving.order.plan(),
             connection: link.connection.clone(),
             recorder: leaving.recorder.clone(),
+            told: Telling {
+                port: self.port.clone(),
+                mode: leaving.order.mode,
+                prepare: leaving.network.clone().map(|network| Prepare {
+                    epoch: self.custody.record().epoch,
+                    site: leaving.to.to_string(),
+                    locators: network.locators,
+                    router: network.router,
+                    router_mac: network.router_mac,
+                }),
+            },
         };
         self.job = Some(Job::start(|cancel| leaving::copy(copy, cancel)));
     }
@@ -219,10 +233,12 @@ impl Task {
             leaving.recorder.phase(Phase::TakeBack);
         }
         self.stop_job().await;
+        let arrived = matches!(self.half, Half::Target(_));
         for attempt in 1..=TRIES {
             match self.try_to_resume().await {
                 Ok(()) => {
                     self.problem = None;
+                    self.attend(arrived).await;
                     break;
                 }
                 Err(error) => {
@@ -237,6 +253,38 @@ impl Task {
             }
         }
         self.half = Half::None;
+    }
+
+    /// Speaks with the daemon in the guest, which runs here now.
+    pub(super) async fn attend(&mut self, arrived: bool) {
+        let epoch = self.custody.record().epoch;
+        if let (Some(port), Some(leaving)) = (&self.port, &self.leaving) {
+            // It is where it was, and may have been told otherwise.
+            if leaving.network.is_some() && leaving.order.mode != Mode::Hard {
+                port.cancel(epoch);
+            }
+            return;
+        }
+        self.port = None;
+        let (Some(path), Some(instance)) = (hypervisors::port(&self.guest).await, self.instance)
+        else {
+            return;
+        };
+        let site = self.shared.config().site.to_string();
+        let first = if arrived {
+            First::Resumed(Resumed {
+                epoch,
+                site,
+                instance,
+            })
+        } else {
+            First::Hello(Hello {
+                site,
+                epoch,
+                instance,
+            })
+        };
+        self.port = Some(Port::attend(path, first, self.own.clone()));
     }
 
     async fn try_to_resume(&mut self) -> Result<(), HypervisorError> {
@@ -262,6 +310,7 @@ impl Task {
     /// Ends what is left of a guest that runs elsewhere.
     async fn release(&mut self) {
         self.stop_job().await;
+        self.port = None;
         let half = std::mem::replace(&mut self.half, Half::None);
         let released = match half {
             Half::Source(mut source) => source.release().await,

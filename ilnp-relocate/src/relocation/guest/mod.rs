@@ -18,7 +18,7 @@ use crate::channel::Connection;
 use crate::config;
 use crate::custody::Record;
 use crate::journal::JournalError;
-use crate::report::Recorder;
+use crate::report::{Recorder, Told};
 use crate::site::Site;
 
 pub use status::Status;
@@ -46,6 +46,8 @@ pub(super) enum Request {
     Configure(Box<config::Guest>),
     /// Another site says something.
     Heard(Link, Heard),
+    /// The daemon in the guest tells something.
+    Told(Told),
     /// A connection is gone, and why.
     Lost(Link, String),
     /// Another site was dialled.

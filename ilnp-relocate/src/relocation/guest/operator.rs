@@ -152,7 +152,9 @@ impl Task {
             .as_ref()
             .err()
             .map(|error| format!("the guest belongs here and does not run: {error}"));
-        started.map_err(|error| error.to_string())
+        started.map_err(|error| error.to_string())?;
+        self.attend(false).await;
+        Ok(())
     }
 
     /// A run of its own gets a name of its own, and is on record before it begins.

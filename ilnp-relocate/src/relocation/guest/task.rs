@@ -18,14 +18,18 @@ use crate::journal::Entry;
 use crate::relocation::arriving::{self, Load};
 use crate::relocation::connections::{self, Heard, Link};
 use crate::relocation::job::{CopyDone, Described, Ended, Job, Relays};
-use crate::relocation::orders::{Details, Network, Offered};
+use crate::relocation::orders::{Details, Network, Offered, Say};
 use crate::relocation::plan::MoveOrder;
+use crate::relocation::port::Port;
 use crate::relocation::{Shared, hypervisors};
 use crate::report::{Outcome, Phase, Recorder};
 use crate::site::Site;
 
 /// How often another site is dialled, or told again, that an answer is needed from.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// How long a guest's correspondents and name servers may take until it is of no interest any more.
+const AFTERWARDS: Duration = Duration::from_secs(60);
 
 /// The task of one guest.
 pub(super) struct Task {
@@ -40,13 +44,19 @@ pub(super) struct Task {
     pub(super) links: BTreeMap<Site, Link>,
     pub(super) leaving: Option<Leaving>,
     pub(super) arriving: Option<Arriving>,
+    /// Where the guest came from last.
+    came_from: Option<Site>,
     /// What actions led to, and custody has yet to hear of.
     pub(super) inputs: VecDeque<Input>,
     /// What an operator has to look after.
     pub(super) problem: Option<String>,
     pub(super) view: watch::Sender<Option<Record>>,
     requests: mpsc::Receiver<Request>,
-    own: mpsc::WeakSender<Request>,
+    pub(super) own: mpsc::WeakSender<Request>,
+    /// The daemon in the guest, while it is here.
+    pub(super) port: Option<Port>,
+    /// The last relocation away, of which the guest may still tell something.
+    afterwards: Option<Afterwards>,
     dialling: bool,
 }
 
@@ -71,6 +81,13 @@ pub(super) struct Leaving {
     pub(super) relays: Option<JoinSet<RelayError>>,
     /// Why it fails.
     pub(super) reason: Option<String>,
+}
+
+/// A relocation that is over, and may still be told of.
+struct Afterwards {
+    to: Site,
+    recorder: Recorder,
+    until: Instant,
 }
 
 /// A relocation to this site.
@@ -106,11 +123,14 @@ impl Task {
             links: BTreeMap::new(),
             leaving: None,
             arriving: None,
+            came_from: None,
             inputs: VecDeque::new(),
             problem: None,
             view,
             requests,
             own,
+            port: None,
+            afterwards: None,
             dialling: false,
         }
     }
@@ -205,6 +225,11 @@ impl Task {
             }
             Request::Configure(guest) => self.guest = *guest,
             Request::Heard(link, heard) => self.heard(link, heard).await,
+            Request::Told(told) => {
+                if let Some(link) = self.came_over() {
+                    link.say(&self.guest.name, Say::Told(told)).await;
+                }
+            }
             Request::Lost(link, reason) => self.lost(&link, reason),
             Request::Dialled(site, result) => self.dialled(site, result),
         }
@@ -226,10 +251,11 @@ impl Task {
                 }
             }
             Heard::Told(told) => {
-                if let Some(leaving) = &self.leaving
-                    && leaving.to == from
+                if let Some(afterwards) = &self.afterwards
+                    && afterwards.to == from
                 {
-                    leaving.recorder.told(told);
+                    afterwards.recorder.told(told);
+                    self.keep_report(&afterwards.recorder);
                 }
             }
         }
@@ -272,6 +298,12 @@ impl Task {
         }
     }
 
+    /// The connection that the guest came over, while it stands.
+    fn came_over(&self) -> Option<Link> {
+        let site = self.came_from.as_ref()?;
+        self.links.get(site).cloned()
+    }
+
     fn lost(&mut self, link: &Link, reason: String) {
         let site = link.peer();
         let current = self.links.get(site);
@@ -291,6 +323,13 @@ impl Task {
 
     /// Asks the other site again that decides what becomes of the guest.
     async fn again(&mut self) {
+        if let Some(over) = self
+            .afterwards
+            .take_if(|over| over.until < Instant::now())
+            .filter(|_| self.leaving.is_none())
+        {
+            self.links.remove(&over.to);
+        }
         let Some(site) = self.custody.waits_for().cloned() else {
             return;
         };
@@ -418,7 +457,9 @@ impl Task {
             return;
         }
         self.half = Half::None;
-        self.arriving = None;
+        if let Some(arriving) = self.arriving.take() {
+            self.came_from = Some(arriving.connection.peer().clone());
+        }
         let Some(leaving) = self.leaving.take() else {
             return;
         };
@@ -432,7 +473,15 @@ impl Task {
             leaving.recorder.phase(Phase::Resume);
         }
         let reason = leaving.reason.filter(|_| outcome == Outcome::Failed);
-        self.links.remove(&leaving.to);
+        if outcome == Outcome::Moved {
+            self.afterwards = Some(Afterwards {
+                to: leaving.to,
+                recorder: leaving.recorder.clone(),
+                until: Instant::now() + AFTERWARDS,
+            });
+        } else {
+            self.links.remove(&leaving.to);
+        }
         self.close_report(&leaving.recorder, outcome, reason);
     }
 }
