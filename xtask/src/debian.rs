@@ -103,21 +103,24 @@ impl Need {
 
 /// Installs what is missing, and says what that is.
 pub(crate) fn install_missing(needs: &[&[Need]]) -> anyhow::Result<()> {
-    let missing: Vec<&str> = needs
-        .iter()
-        .copied()
-        .flatten()
-        .filter(|need| !need.is_met())
-        .map(|need| need.package)
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    step::say(&format!("Needed Debian packages: {}", missing.join(" ")));
-    if install(&missing).is_err() {
-        // A fresh machine has no package lists, or old ones.
-        step::run(Command::new("apt-get").arg("update"))?;
-        install(&missing).context("these packages have to be installed by hand")?;
+    // A package of this release may push out one of another that was there, so look twice.
+    for _ in 0..2 {
+        let missing: Vec<&str> = needs
+            .iter()
+            .copied()
+            .flatten()
+            .filter(|need| !need.is_met())
+            .map(|need| need.package)
+            .collect();
+        if missing.is_empty() {
+            break;
+        }
+        step::say(&format!("Needed Debian packages: {}", missing.join(" ")));
+        if install(&missing).is_err() {
+            // A fresh machine has no package lists, or old ones.
+            step::run(Command::new("apt-get").arg("update"))?;
+            install(&missing).context("these packages have to be installed by hand")?;
+        }
     }
     Ok(())
 }
