@@ -11,7 +11,7 @@ use ilnp_core::relocation::Prepare;
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::job::{CopyDone, Described, Ended};
@@ -26,6 +26,9 @@ use crate::site::Site;
 
 /// How many messages about the progress wait to be told.
 const BACKLOG: usize = 16;
+/// How long the hypervisor may take to notice that a connection of its own broke. It may be through
+/// with it: a disk's connection ends while the rest of the guest is still copied.
+const NOTICE: Duration = Duration::from_secs(5);
 /// How long a relay may take to say why the hypervisor's connection broke.
 const AFTERMATH: Duration = Duration::from_millis(200);
 /// What an operator's abort is called.
@@ -199,11 +202,18 @@ async fn run(copy: &mut Copy) -> Result<CopyDone, String> {
     let (progress, mut told) = mpsc::channel(BACKLOG);
     let work = copy.source.copy(&copy.plan, &helper, &progress);
     tokio::pin!(work);
+    let mut broken: Option<(Instant, String)> = None;
     let result = loop {
+        let given_up = broken.as_ref().map(|(until, _)| *until);
         tokio::select! {
             result = &mut work => break result.map_err(|error| error.to_string()),
             Some(progress) = told.recv() => helper.show(progress),
-            Some(ended) = relays.join_next() => break Err(why(ended)),
+            Some(ended) = relays.join_next(), if given_up.is_none() => {
+                broken = Some((Instant::now() + NOTICE, why(ended)));
+            }
+            () = sleep_until(given_up.unwrap_or_else(Instant::now)), if given_up.is_some() => {
+                break Err("the copy does not end".to_owned());
+            }
         }
     };
     let sent = counters.snapshot().iter().map(|count| count.sent).sum();
@@ -211,9 +221,12 @@ async fn run(copy: &mut Copy) -> Result<CopyDone, String> {
     match result {
         Ok(copied) => Ok(CopyDone { copied, relays }),
         // The hypervisor saw a connection break; the relay may know more.
-        Err(error) => Err(match timeout(AFTERMATH, relays.join_next()).await {
-            Ok(Some(ended)) => format!("{error} ({})", why(ended)),
-            _ => error,
+        Err(error) => Err(match broken {
+            Some((_, why)) => format!("{error} ({why})"),
+            None => match timeout(AFTERMATH, relays.join_next()).await {
+                Ok(Some(ended)) => format!("{error} ({})", why(ended)),
+                _ => error,
+            },
         }),
     }
 }
