@@ -7,7 +7,7 @@ use ilnp_core::id::Nid;
 use ilnp_core::node::{self, Node};
 use ilnp_dns::publish::Publication;
 use ring::rand::{SecureRandom as _, SystemRandom};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -25,6 +25,7 @@ use crate::relocation::{self, Relocation};
 use crate::{capabilities, clock};
 use ilnp_service::control_socket::{self, ControlSocket};
 use ilnp_service::explain::explain;
+use ilnp_service::stop::Stop;
 
 /// How many requests of the API wait for their turn.
 const REQUESTS: usize = 64;
@@ -317,30 +318,6 @@ fn seed() -> anyhow::Result<[u8; 32]> {
     match SystemRandom::new().fill(&mut seed) {
         Ok(()) => Ok(seed),
         Err(_) => bail!("the kernel gives no random bits"),
-    }
-}
-
-/// The signals that stop the daemon.
-struct Stop {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Stop {
-    fn new() -> anyhow::Result<Self> {
-        let listen = |kind| signal(kind).context("cannot listen to signals");
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-        tracing::info!("stopping");
     }
 }
 

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use ilnp_service::control_socket::ControlSocket;
 use ilnp_service::explain::explain;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use ilnp_service::stop::Stop;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::api;
@@ -92,28 +93,4 @@ async fn reload(
     agent.configure(&config).await;
     tracing::info!("the configuration was read again");
     Ok(())
-}
-
-/// The signals that stop the agent.
-struct Stop {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Stop {
-    fn new() -> anyhow::Result<Self> {
-        let listen = |kind| signal(kind).context("cannot listen to signals");
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-        tracing::info!("stopping");
-    }
 }

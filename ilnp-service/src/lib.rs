@@ -10,6 +10,7 @@
 //! | [`mistake`] | what is wrong with a file that people write, and where |
 //! | `output` | standard output: text or JSON (feature `http`) |
 //! | `problem` | what a program reads when its request could not be met (feature `http`) |
+//! | `stop` | the signals that stop a daemon (feature `http`) |
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "http")]
@@ -26,3 +27,5 @@ pub mod mistake;
 pub mod output;
 #[cfg(feature = "http")]
 pub mod problem;
+#[cfg(feature = "http")]
+pub mod stop;
