@@ -116,7 +116,7 @@ cpu = "{}"
 memory = "160MiB"
 accelerator = "tcg,thread=multi"
 arguments = ["-kernel", {:?}, "-initrd", {:?}, "-no-reboot",
-    "-append", "console=ttyS0 quiet panic=-1 work={}",
+    "-append", "console=ttyS0 quiet panic=-1 no_timer_check work={}",
     "-chardev", "file,id=serial,path={},append=on", "-serial", "chardev:serial"]
 [[guest.disk]]
 id = "vd0"

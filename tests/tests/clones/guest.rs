@@ -79,7 +79,21 @@ impl Guest {
         saved: &Saved,
     ) -> Self {
         let source = format!("exec:cat {}", saved.0.display());
-        Self::start(network, boot, (site, generation), &["-incoming", &source])
+        let guest = Self::start(network, boot, (site, generation), &["-incoming", &source]);
+        let mut monitor = guest.monitor();
+        let status = json!({"execute": "query-status"});
+        wait_for("it is restored", || {
+            let answer = order(&mut monitor, &status);
+            (answer["status"] == "paused").then_some(()).ok_or(answer)
+        });
+        order(&mut monitor, &json!({"execute": "cont"}));
+        guest
+    }
+
+    fn monitor(&self) -> BufReader<UnixStream> {
+        let mut monitor = self.connect("monitor");
+        order(&mut monitor, &json!({"execute": "qmp_capabilities"}));
+        monitor
     }
 
     fn start(
@@ -119,7 +133,10 @@ impl Guest {
             .arg(&boot.kernel.image)
             .arg("-initrd")
             .arg(&boot.image)
-            .args(["-append", "console=ttyS0 quiet panic=-1 rootfstype=ramfs"])
+            .args([
+                "-append",
+                "console=ttyS0 quiet panic=-1 rootfstype=ramfs no_timer_check",
+            ])
             .args([
                 "-netdev",
                 &format!("tap,id=net0,ifname=port-{site},script=no,downscript=no"),
@@ -155,14 +172,9 @@ impl Guest {
 
     fn connect(&self, name: &str) -> BufReader<UnixStream> {
         let path = self.sockets.join(name);
-        let end = Instant::now() + PATIENCE;
-        let stream = loop {
-            match UnixStream::connect(&path) {
-                Ok(stream) => break stream,
-                Err(error) => assert!(Instant::now() < end, "{}: {error}", path.display()),
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        };
+        let stream = wait_for(name, || {
+            UnixStream::connect(&path).map_err(|error| json!(error.to_string()))
+        });
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         BufReader::new(stream)
     }
@@ -181,14 +193,11 @@ impl Guest {
 
     #[track_caller]
     fn wait_for(&self, what: &str, done: impl Fn(&Value) -> bool) -> Duration {
-        let end = Instant::now() + PATIENCE;
-        loop {
+        wait_for(what, || {
             let status = self.status();
-            if done(&status) {
-                return self.started.elapsed();
-            }
-            assert!(Instant::now() < end, "waited in vain: {what}: {status}");
-        }
+            if done(&status) { Ok(()) } else { Err(status) }
+        });
+        self.started.elapsed()
     }
 
     #[track_caller]
@@ -217,32 +226,46 @@ impl Guest {
         answer
     }
 
-    /// Saves the machine, and ends it.
+    /// Saves the machine, and ends it. It is paused first: QEMU before 9.0 loses writes that an
+    /// emulated guest makes meanwhile.
     pub(crate) fn save(mut self) -> Saved {
         let file = self.sockets.join("saved");
-        let mut monitor = self.connect("monitor");
+        let mut monitor = self.monitor();
         let target = format!("exec:cat >{}", file.display());
-        for order in [
-            json!({"execute": "qmp_capabilities"}),
-            json!({"execute": "migrate", "arguments": {"uri": target}}),
-        ] {
-            writeln!(monitor.get_mut(), "{order}").unwrap();
-            answer_of(&mut monitor, |answer| answer["return"].is_object());
-        }
-        let end = Instant::now() + PATIENCE;
-        loop {
-            writeln!(monitor.get_mut(), "{}", json!({"execute": "query-migrate"})).unwrap();
-            let answer = answer_of(&mut monitor, |answer| answer["return"].is_object());
-            match answer["return"]["status"].as_str() {
-                Some("completed") => break,
-                Some("failed") => panic!("{answer}"),
-                _ => assert!(Instant::now() < end, "{answer}"),
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        order(&mut monitor, &json!({"execute": "stop"}));
+        let migrate = json!({"execute": "migrate", "arguments": {"uri": target}});
+        order(&mut monitor, &migrate);
+        let query = json!({"execute": "query-migrate"});
+        wait_for("it is saved", || {
+            let answer = order(&mut monitor, &query);
+            assert_ne!(answer["status"], "failed", "{answer}");
+            (answer["status"] == "completed")
+                .then_some(())
+                .ok_or(answer)
+        });
         self.process.stop();
         Saved(file)
     }
+}
+
+/// Asks until the answer is there. What it is instead is told when that takes too long.
+#[track_caller]
+fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Result<T, Value>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match ask() {
+            Ok(answer) => return answer,
+            Err(answer) => assert!(Instant::now() < end, "waited in vain: {what}: {answer}"),
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// What QEMU returns.
+#[track_caller]
+fn order(monitor: &mut BufReader<UnixStream>, order: &Value) -> Value {
+    writeln!(monitor.get_mut(), "{order}").unwrap();
+    answer_of(monitor, |answer| answer["return"].is_object())["return"].take()
 }
 
 /// The next line of this kind.
@@ -264,5 +287,11 @@ fn answer_of(stream: &mut BufReader<UnixStream>, is_it: impl Fn(&Value) -> bool)
 impl Drop for Guest {
     fn drop(&mut self) {
         self.process.stop();
+        if std::thread::panicking() {
+            for log in ["console.log", "qemu.log"] {
+                let text = std::fs::read(self.sockets.join(log)).unwrap_or_default();
+                println!("{log}:\n{}", String::from_utf8_lossy(&text));
+            }
+        }
     }
 }
