@@ -72,6 +72,8 @@ impl LocalSet {
                 .is_some_and(|old| old.given.health == LocatorHealth::Working);
             let since = match &known {
                 Some(old) if worked || !works => old.since,
+                // What is about to go when it comes is no better than what has worked.
+                None if !works => 0,
                 _ => next,
             };
             self.sequence = self.sequence.max(since);
@@ -304,6 +306,16 @@ mod tests {
             .map(|r| (r.locator, r.preference.0))
             .collect();
         assert_eq!(listed, [(locator(2), 10), (locator(1), 20)]);
+    }
+
+    #[test]
+    fn a_locator_that_is_leaving_when_it_comes_is_no_better_than_one_that_has_worked() {
+        let mut set = LocalSet::default();
+        set.replace(vec![own(2, Working)]);
+        set.replace(vec![own(2, Leaving), own(1, Leaving)]);
+        assert_eq!(set.preferred(), Some(locator(2)));
+        set.replace(vec![own(2, Leaving), own(1, Working)]);
+        assert_eq!(set.preferred(), Some(locator(1)));
     }
 
     #[test]

@@ -117,6 +117,14 @@ impl Story {
 
     /// Packets leave from another Locator.
     fn begin(&mut self, at: Instant, locator: Locator) {
+        let back = |latest: &Move| latest.epoch.is_some() && latest.usable.1 == locator;
+        if self.awaited.is_none()
+            && self.planned.is_none()
+            && self.latest.as_ref().is_some_and(back)
+        {
+            // It was gone for a moment, and is what that move led to.
+            return;
+        }
         let as_planned = self
             .planned
             .take_if(|(_, locators)| locators.contains(&locator));
@@ -275,6 +283,20 @@ mod tests {
         assert_eq!(all(&mut story), []);
         assert_eq!(story.hear(changed(3002)), Some(B));
         assert_eq!(all(&mut story), [("usable", 13, 2)]);
+    }
+
+    #[test]
+    fn a_locator_that_comes_and_goes_and_comes_is_of_one_move() {
+        let mut story = Story::default();
+        story.prepared(13, vec![B]);
+        story.hear(changed(1000));
+        assert_eq!(all(&mut story), [("usable", 13, 0)]);
+        let none = node::Event::SourceChanged { locator: None };
+        story.hear(Tiding::Happened(at(1010), none));
+        story.hear(changed(1500));
+        story.resumed(at(1600), 13);
+        story.hear(told(1700, Occasion::Moved, 1, 1));
+        assert_eq!(all(&mut story), [("first", 13, 700), ("all", 13, 700)]);
     }
 
     #[test]

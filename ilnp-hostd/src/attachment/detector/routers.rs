@@ -75,8 +75,13 @@ impl Interface {
         }
     }
 
-    /// The kernel got no answer from a neighbour, which concerns us when it is a router.
+    /// The kernel got no answer from a neighbour, which concerns us when it is a router. While a search
+    /// goes on, that finds out by itself: an entry that we remove, because it is of the old link, is
+    /// told of in the same way.
     pub(super) fn neighbour_failed(&mut self, now: Instant, address: Ipv6Addr) {
+        if self.is_deciding() {
+            return;
+        }
         if let Some(router) = self.routers.get_mut(&address)
             && !router.doubted
         {

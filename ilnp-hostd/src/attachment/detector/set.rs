@@ -24,7 +24,18 @@ enum Standing {
     Lost(Instant),
 }
 
-/// The Locators of all interfaces, working ones first.
+impl Standing {
+    /// The lower the better: even a Locator that is about to go is better than one that is gone.
+    const fn rank(self) -> u8 {
+        match self {
+            Self::Has(LocatorHealth::Working) => 0,
+            Self::Has(LocatorHealth::Leaving) => 1,
+            Self::Lost(_) => 2,
+        }
+    }
+}
+
+/// The Locators of all interfaces, the best first.
 pub(super) fn collect<'a>(
     now: Instant,
     config: &Config,
@@ -40,12 +51,10 @@ pub(super) fn collect<'a>(
         Standing::Has(_) => true,
         Standing::Lost(since) => !any_works && now < *since + GRACE,
     });
-    // One Locator on two interfaces: the working one of them, or else the first.
-    found.sort_by_key(|(locator, standing)| {
-        (locator.locator, *standing != working, locator.interface)
-    });
+    // One Locator on two interfaces: the better one of them, or else the first.
+    found.sort_by_key(|(locator, standing)| (locator.locator, standing.rank(), locator.interface));
     found.dedup_by_key(|(locator, _)| locator.locator);
-    found.sort_by_key(|(_, standing)| *standing != working);
+    found.sort_by_key(|(_, standing)| standing.rank());
     found.truncate(LOCATORS);
     found.into_iter().map(|(locator, _)| locator).collect()
 }

@@ -1,6 +1,6 @@
 //! Moves that were told in advance.
 
-use super::world::{LOSE_A, R1, R2, World, address, locator, ours};
+use super::world::{LOSE_A, R1, R2, World, address, advertisement, locator, ours};
 use crate::attachment::Plan;
 use crate::kernel::KernelEvent;
 
@@ -113,6 +113,28 @@ fn an_announcement_of_the_kernel_or_an_advertisement_tells_of_the_arrival_too() 
 }
 
 #[test]
+fn the_entry_of_the_old_router_that_is_removed_puts_no_new_one_in_doubt() {
+    let mut world = World::at_site_1();
+    let without_mac = Plan {
+        router_mac: None,
+        ..plan(R1, "B")
+    };
+    world.detector.prepare(world.now, without_mac).unwrap();
+    world.formed("B");
+    let actions = world.arrive();
+    assert_eq!(actions[0], "remove neighbour fe80::1");
+    // So the kernel tells of a removal.
+    world.kernel(KernelEvent::NeighbourFailed {
+        interface: 2,
+        address: R1.parse().unwrap(),
+    });
+    assert_eq!(world.set, "B*");
+    // A router that is not there is noticed by the search.
+    world.advance(400);
+    assert_eq!(world.set, "B- A-");
+}
+
+#[test]
 fn a_router_that_says_otherwise_is_right() {
     for (router, planned) in [(R1, R1), (R2, R2), (R1, R2), (R2, R1)] {
         let mut world = World::at_site_1();
@@ -124,6 +146,17 @@ fn a_router_that_says_otherwise_is_right() {
         let actions = world.advance(1000);
         assert_eq!(world.set, "C*", "{router} {planned}: {actions:?}");
     }
+}
+
+#[test]
+fn a_lost_locator_does_not_come_before_one_that_its_router_is_about_to_give_up() {
+    let mut world = World::at_site_1();
+    world.prepare(R1, "B");
+    // Its successor may be on its way, so that the lost one is kept for a moment, and comes last.
+    world.heard(2, advertisement(R1, "B", 0));
+    assert_eq!(world.set, "B- A-");
+    world.ra(R1, "B");
+    assert_eq!(world.set, "B*");
 }
 
 #[test]
