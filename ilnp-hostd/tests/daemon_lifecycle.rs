@@ -3,6 +3,7 @@
 
 mod clones;
 mod daemon_net;
+mod relocation;
 
 use std::process::Command;
 

@@ -2,8 +2,8 @@
 //!
 //! `b` is a copy of `a` at another site, `c` their correspondent.
 
-mod agent;
-mod site;
+pub(crate) mod agent;
+pub(crate) mod site;
 
 use std::time::{Duration, Instant};
 

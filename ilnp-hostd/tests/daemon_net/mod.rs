@@ -1,5 +1,6 @@
 //! Two hosts and a router between them in network namespaces, for tests of the whole daemon.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -20,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub(crate) struct Net {
     name: String,
     directory: tempfile::TempDir,
-    advertiser: Option<Child>,
+    advertiser: RefCell<Option<Child>>,
 }
 
 /// Runs a command line and panics when it fails.
@@ -52,7 +53,7 @@ impl Net {
         let net = Self {
             name: format!("ilnp-{}-{test}", std::process::id()),
             directory: tempfile::tempdir().unwrap(),
-            advertiser: None,
+            advertiser: RefCell::new(None),
         };
         let router = net.namespace("r");
         sh(&format!(
@@ -78,7 +79,7 @@ impl Net {
     }
 
     /// Starts the router's advertisements.
-    fn advertise(mut self) -> Self {
+    fn advertise(self) -> Self {
         let configuration = self.directory.path().join("radvd.conf");
         let interface = |name: &str, prefix: &str| {
             format!(
@@ -90,17 +91,49 @@ impl Net {
             HOSTS.map(|host| interface(&format!("to-{host}"), &format!("2001:db8:{host}::")));
         let text = text.concat();
         fs::write(&configuration, text).unwrap();
-        let child = Command::new("ip")
+        self.advertiser.replace(Some(self.start_advertiser()));
+        self
+    }
+
+    fn start_advertiser(&self) -> Child {
+        Command::new("ip")
             .args(["netns", "exec", &self.namespace("r"), "radvd", "--nodaemon"])
             .arg("--config")
-            .arg(&configuration)
+            .arg(self.directory.path().join("radvd.conf"))
             .arg("--pidfile")
             .arg(self.directory.path().join("radvd.pid"))
             .stderr(Stdio::null())
             .spawn()
-            .unwrap();
-        self.advertiser = Some(child);
-        self
+            .unwrap()
+    }
+
+    /// Makes the link of a host that of another site, as a migration does: the router has another
+    /// prefix there, at the same address of its own. It says so from its next start on.
+    pub(crate) fn change_site(&self, host: &str, before: &str, prefix: &str) {
+        let configuration = self.directory.path().join("radvd.conf");
+        let text = fs::read_to_string(&configuration).unwrap();
+        fs::write(&configuration, text.replace(before, prefix)).unwrap();
+        self.text(
+            "r",
+            &format!(
+                "ip addr del {before}1/64 dev to-{host}
+                 ip addr add {prefix}1/64 dev to-{host} nodad"
+            ),
+        );
+    }
+
+    /// From now on the router advertises nothing, and answers no solicitation.
+    pub(crate) fn silence(&self) {
+        // It must not take its leave of the hosts.
+        if let Some(mut child) = self.advertiser.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// The router advertises again, as it is configured now.
+    pub(crate) fn advertise_again(&self) {
+        self.advertiser.replace(Some(self.start_advertiser()));
     }
 
     /// The namespace of a host.
