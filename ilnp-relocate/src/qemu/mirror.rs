@@ -1,5 +1,10 @@
 //! The copy of the disks: each is mirrored to the target's until both are the same, and from then
 //! on every write of the guest goes to both.
+//!
+//! A mirror that cannot go on must not end by itself, nor be cancelled while the guest runs. QEMU
+//! (every version up to 9 at least) then frees what a write of the guest that is on its way to the
+//! target still uses, and dies of it, and the guest with it. So a mirror pauses when it fails, and
+//! is cancelled once the guest stands still and has no write on its way.
 
 use std::time::Duration;
 
@@ -42,11 +47,14 @@ pub(super) struct Mirrors<'a> {
 
 /// A job, as QEMU lists it.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) struct Job {
     pub(super) device: String,
     len: u64,
     offset: u64,
     ready: bool,
+    /// `ok`, or why the job has paused: `nospace`, `failed`.
+    io_status: String,
 }
 
 impl<'a> Mirrors<'a> {
@@ -84,7 +92,7 @@ impl<'a> Mirrors<'a> {
             mirrors.proxies.push(proxy);
             let job = json!({
                 "job-id": name(id), "device": id, "target": name(id), "sync": sync,
-                "copy-mode": "write-blocking", "on-source-error": "report", "on-target-error": "report",
+                "copy-mode": "write-blocking", "on-source-error": "stop", "on-target-error": "stop",
             });
             qemu.execute(&format!("copy disk {id}"), "blockdev-mirror", job)
                 .await?;
@@ -120,7 +128,7 @@ impl<'a> Mirrors<'a> {
             }
             if let Ok(event) = timeout(REPORT, self.events.next()).await {
                 let event = self.qemu.explained("copy disks", event).await?;
-                still_copies(&event)?;
+                self.still_copies(&event).await?;
             }
         }
         Ok(())
@@ -132,7 +140,7 @@ impl<'a> Mirrors<'a> {
             let event = self.events.next().await;
             match self.qemu.explained("copy disks", event).await {
                 Ok(event) => {
-                    if let Err(error) = still_copies(&event) {
+                    if let Err(error) = self.still_copies(&event).await {
                         return error;
                     }
                 }
@@ -193,24 +201,62 @@ impl<'a> Mirrors<'a> {
                     Some(error) => return Err(failed(device, error)),
                 },
                 "BLOCK_JOB_CANCELLED" => return Err(failed(device, "it was cancelled")),
+                "BLOCK_JOB_ERROR" => return Err(self.why(device, &event).await),
                 _ => {}
             }
         }
     }
 
+    /// Takes an event of a copy that is to go on.
+    async fn still_copies(&self, event: &Event) -> Result<(), HypervisorError> {
+        let Some(device) = event
+            .text("device")
+            .filter(|device| device.starts_with(PREFIX))
+        else {
+            return Ok(());
+        };
+        match event.name.as_str() {
+            "BLOCK_JOB_READY" => Ok(()),
+            "BLOCK_JOB_ERROR" => Err(self.why(device, event).await),
+            _ => Err(failed(
+                device,
+                event.text("error").unwrap_or("it has ended too early"),
+            )),
+        }
+    }
+
+    /// Why a job has paused.
+    async fn why(&self, device: &str, event: &Event) -> HypervisorError {
+        let jobs = jobs(self.qemu).await.unwrap_or_default();
+        let job = jobs.iter().find(|job| job.device == device);
+        match (event.text("operation"), job.map(|job| &*job.io_status)) {
+            (Some("read"), _) => failed(device, "it cannot be read here"),
+            (_, Some(status)) if status != "ok" => failed(device, reason(status)),
+            _ => failed(device, reason("failed")),
+        }
+    }
+
     async fn jobs(&self) -> Result<Vec<Job>, HypervisorError> {
         let jobs = jobs(self.qemu).await?;
+        if let Some(job) = jobs.iter().find(|job| job.io_status != "ok") {
+            return Err(failed(&job.device, reason(&job.io_status)));
+        }
         match self
             .disks
             .iter()
             .find(|disk| !jobs.iter().any(|job| job.device == name(disk)))
         {
             None => Ok(jobs),
-            Some(disk) => Err(failed(
-                &name(disk),
-                "the job has ended; the connection to the target's disk may be cut",
-            )),
+            Some(disk) => Err(failed(&name(disk), "the job has ended")),
         }
+    }
+}
+
+/// What the status of a job's input and output means.
+fn reason(status: &str) -> &'static str {
+    match status {
+        "nospace" => "No space left on device at the target",
+        _ => "the target's disk cannot be written; the connection to it may be cut",
     }
 }
 
@@ -229,24 +275,6 @@ fn sum(jobs: &[Job]) -> (u64, u64) {
     jobs.iter().fold((0, 0), |(done, total), job| {
         (done + job.offset, total + job.len)
     })
-}
-
-/// An event of a copy that is to go on.
-fn still_copies(event: &Event) -> Result<(), HypervisorError> {
-    let Some(device) = event
-        .text("device")
-        .filter(|device| device.starts_with(PREFIX))
-    else {
-        return Ok(());
-    };
-    match event.name.as_str() {
-        // What an error ends in tells more than the error.
-        "BLOCK_JOB_READY" | "BLOCK_JOB_ERROR" => Ok(()),
-        _ => Err(failed(
-            device,
-            event.text("error").unwrap_or("it has ended too early"),
-        )),
-    }
 }
 
 fn failed(device: &str, reason: &str) -> HypervisorError {

@@ -239,9 +239,18 @@ impl Qemu {
         Ok(())
     }
 
+    /// Gives the copies of the disks up. A guest that runs stands still for it, for some
+    /// milliseconds: see [`mirror`].
     async fn cancel_mirrors(&self) -> Result<(), HypervisorError> {
         let deadline = Instant::now() + GIVE_UP;
-        for job in mirror::jobs(&self.instance).await? {
+        let jobs = mirror::jobs(&self.instance).await?;
+        if !jobs.is_empty() {
+            // Returns when no write is on its way any more.
+            self.instance
+                .execute("let the guest stand still", "stop", json!({}))
+                .await?;
+        }
+        for job in jobs {
             let arguments = json!({"device": job.device, "force": true});
             self.instance
                 .attempt("give the copy of a disk up", "block-job-cancel", arguments)

@@ -125,6 +125,23 @@ async fn a_guest_goes_on_wherever_the_link_falls_silent() {
     relocation.succeed().await;
 }
 
+/// Writes of the guest are on their way to the target whenever the way is cut: QEMU must live.
+#[tokio::test]
+async fn a_guest_that_never_stops_writing_goes_on_wherever_its_disk_is_cut() {
+    let mut relocation = Move::of_a_guest_that("hammer").await;
+    for step in 0..12 {
+        let octets = 1 << (16 + step % 6);
+        let moment = Moment::After(Stream::Disk("vd0".into()), octets);
+        let flow = [Flow::Cut, Flow::Silent][step / 6];
+        let (incoming, link) = relocation.prepare(moment, flow).await;
+        let given_up = timeout(Duration::from_secs(3), relocation.copy(&link)).await;
+        println!("{flow:?} after {octets}: {given_up:?}");
+        assert!(!matches!(given_up, Ok(Ok(_))), "{octets}: {given_up:?}");
+        relocation.undo(incoming).await;
+    }
+    relocation.succeed().await;
+}
+
 #[tokio::test]
 async fn a_guest_goes_on_when_the_target_dies_before_or_after_all_was_sent() {
     let mut relocation = Move::of_a_guest_that("").await;

@@ -13,8 +13,9 @@ pub(crate) struct Image {
     pub(crate) initrd: PathBuf,
 }
 
-/// What the guest does. `work=` on the kernel's command line may add to it:
-/// `panic` ends the guest after 15 seconds.
+/// What the guest does. `work=` on the kernel's command line may add to it: `panic` ends the guest
+/// after 15 seconds; `hammer` writes from the fourth to the eighth MiB of the disk, as fast as it
+/// can.
 const INIT: &str = r#"#!/bin/sh
 /bin/busybox --install -s /bin
 mount -t proc none /proc
@@ -23,6 +24,10 @@ for module in $(cat /modules); do insmod /lib/$module.ko || echo "no module $mod
 mount -t tmpfs none /tmp
 case "$(cat /proc/cmdline)" in
 *work=panic*) (sleep 15; echo c > /proc/sysrq-trigger) & ;;
+*work=hammer*)
+  for at in 0 1 2 3; do
+    (while :; do dd if=/proc/kallsyms of=/dev/vda bs=64k count=16 seek=$((64+16*at)) conv=fsync,notrunc 2>/dev/null; done) &
+  done ;;
 esac
 echo BOOTED
 n=1
