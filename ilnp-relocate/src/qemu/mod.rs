@@ -51,12 +51,18 @@ pub struct Qemu {
 impl Qemu {
     /// Boots a guest. A disk without an overlay gets an empty one on its base.
     ///
+    /// A guest that has `arrived` here and is this site's has its disks in what arrived, where its
+    /// QEMU ended before they were given their names. Of another guest, what arrived is nothing.
+    ///
     /// # Errors
     /// When the settings make no sense, when the guest runs here already, or when QEMU does not
     /// start; then with what it said.
-    pub async fn start(settings: Settings) -> Result<Self, HypervisorError> {
+    pub async fn start(settings: Settings, arrived: bool) -> Result<Self, HypervisorError> {
         settings.validate()?;
         check::check_nothing_runs(&settings)?;
+        if arrived {
+            target::adopt_disks(&settings)?;
+        }
         let mut backends = Vec::new();
         for disk in &settings.disks {
             backends.push(own_image(disk).await?);

@@ -149,22 +149,6 @@ impl Incoming {
         }
         Ok(())
     }
-
-    /// The disks that have arrived become the guest's.
-    fn adopt_disks(&self) -> Result<(), HypervisorError> {
-        for disk in &self.settings.disks {
-            let incoming = disk.incoming();
-            if !incoming.exists() {
-                continue;
-            }
-            if disk.overlay.exists() {
-                tracing::info!(overlay = %disk.overlay.display(), "of an earlier stay, is kept as .left");
-                rename(&disk.overlay, &disk.left_behind())?;
-            }
-            rename(&incoming, &disk.overlay)?;
-        }
-        Ok(())
-    }
 }
 
 impl Arriving {
@@ -236,7 +220,7 @@ impl Target for Incoming {
                 self.settings.name
             )));
         }
-        self.adopt_disks()?;
+        adopt_disks(&self.settings)?;
         let qemu = &self.arriving()?.qemu;
         qemu.execute("let the guest run here", "cont", json!({}))
             .await?;
@@ -256,6 +240,22 @@ impl Target for Incoming {
         self.arriving = None;
         self.remove_arrived_disks()
     }
+}
+
+/// The disks that have arrived become the guest's.
+pub(super) fn adopt_disks(settings: &Settings) -> Result<(), HypervisorError> {
+    for disk in &settings.disks {
+        let incoming = disk.incoming();
+        if !incoming.exists() {
+            continue;
+        }
+        if disk.overlay.exists() {
+            tracing::info!(overlay = %disk.overlay.display(), "of an earlier stay, is kept as .left");
+            rename(&disk.overlay, &disk.left_behind())?;
+        }
+        rename(&incoming, &disk.overlay)?;
+    }
+    Ok(())
 }
 
 /// Makes what has been written to a disk durable: the source may forget it soon.

@@ -36,11 +36,11 @@ pub(super) async fn arrived(guest: &Guest) -> Result<Box<dyn Target>, Hypervisor
     }
 }
 
-/// Starts a guest that belongs here.
-pub(super) async fn start(guest: &Guest) -> Result<(), HypervisorError> {
+/// Starts a guest that belongs here, and may have `arrived` by a relocation.
+pub(super) async fn start(guest: &Guest, arrived: bool) -> Result<(), HypervisorError> {
     match &guest.hypervisor {
         Hypervisor::Qemu(settings) => {
-            Qemu::start(settings.as_ref().clone()).await?;
+            Qemu::start(settings.as_ref().clone(), arrived).await?;
             Ok(())
         }
         Hypervisor::Libvirt { .. } => Err(no_libvirt(guest)),

@@ -243,3 +243,28 @@ async fn a_full_disk_at_the_target_leaves_the_guest_alone() {
     incoming.discard().await.unwrap();
     assert!(std::fs::read_dir(small.path()).unwrap().next().is_none());
 }
+
+/// The guest is the target's, and its QEMU ends before the disks that have arrived have their names.
+#[tokio::test]
+async fn a_guest_that_is_started_where_it_has_arrived_has_the_disk_that_arrived() {
+    let mut relocation = Move::of_a_guest_that("").await;
+    let target = relocation.scene.settings("b");
+    // What an earlier stay has left must not be taken for it.
+    relocation.scene.write_overlay("b", 1);
+    let (mut incoming, link) = relocation.prepare(Moment::Never, Flow::Open).await;
+    relocation.copy(&link).await.unwrap();
+    incoming.loaded().await.unwrap();
+    relocation.guest.release().await.unwrap();
+    kill(&target).await;
+    drop(incoming);
+    let scene = &relocation.scene;
+    let synced = scene.synced("a");
+    assert!(synced > 0);
+    let guest = Qemu::start(target.clone(), true).await.unwrap();
+    scene.writes_again("b").await;
+    drop(guest);
+    kill(&target).await;
+    assert!(scene.path("b/vm1.qcow2.left").exists());
+    assert!(!scene.path("b/vm1.qcow2.incoming").exists());
+    scene.check_disk(&scene.overlay("b"), synced.max(scene.synced("b")));
+}

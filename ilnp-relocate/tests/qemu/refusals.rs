@@ -187,7 +187,7 @@ async fn a_guest_is_started_once() {
     let a = scene.settings("a");
     let _ends = Ends(a.clone());
     let mut guest = scene.boot(&a).await;
-    let twice = Qemu::start(a.clone()).await.err().unwrap().to_string();
+    let twice = Qemu::start(a.clone(), false).await.err().unwrap().to_string();
     assert!(twice.contains("is here already: process "), "{twice}");
     let description = guest.describe().await.unwrap();
     let here = Incoming::new(a.clone())

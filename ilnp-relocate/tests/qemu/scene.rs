@@ -100,7 +100,7 @@ impl Scene {
 
     /// Boots a guest at a site and waits until it writes.
     pub(crate) async fn boot(&self, settings: &Settings) -> Qemu {
-        let qemu = Qemu::start(settings.clone()).await.unwrap();
+        let qemu = Qemu::start(settings.clone(), false).await.unwrap();
         self.writes_again(site_of(settings)).await;
         qemu
     }

@@ -147,7 +147,11 @@ impl Task {
             let refusal = self.custody.clone().take().err();
             return Err(refusal.map_or_else(String::new, |refusal| refusal.to_string()));
         }
-        let started = hypervisors::start(&self.guest).await;
+        let arrived = matches!(
+            self.custody.record().standing,
+            Standing::Mine { by: Some(_) }
+        );
+        let started = hypervisors::start(&self.guest, arrived).await;
         self.problem = started
             .as_ref()
             .err()
