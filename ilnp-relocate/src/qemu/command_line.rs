@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::apart::apart;
 use super::image::Format;
 use super::settings::Settings;
 
@@ -70,7 +71,10 @@ pub(super) fn arguments(
             format!("virtserialport,bus=relocate.0,chardev=port,id=relocate-port,name={PORT_NAME}"),
         );
     }
-    line.0.extend(settings.arguments.iter().cloned());
+    line.0.extend(match beginning {
+        Beginning::Boot | Beginning::Incoming => settings.arguments.clone(),
+        Beginning::Trial => apart(&settings.arguments),
+    });
     match beginning {
         Beginning::Boot => {}
         Beginning::Incoming => {

@@ -9,6 +9,7 @@
 //! away, and `vm1.qcow2.left` what an earlier stay has left, kept until the next one ends. When the
 //! guest leaves, its image keeps its name, and becomes `.left` when it comes back.
 
+mod apart;
 mod check;
 mod command_line;
 mod digest;

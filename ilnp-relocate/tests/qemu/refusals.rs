@@ -181,13 +181,45 @@ async fn too_little_room_is_refused() {
     );
 }
 
+/// The sockets and files that the arguments name may be another guest's.
+#[tokio::test]
+async fn looking_at_a_machine_touches_nothing_outside_of_it() {
+    let scene = Scene::new(64);
+    let a = scene.settings("a");
+    let _ends = Ends(a.clone());
+    let guest = scene.boot(&a).await.describe().await.unwrap();
+    let mut b = scene.settings("b");
+    let (socket, log) = (scene.path("b/other.sock"), scene.path("b/other.log"));
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    std::fs::write(&log, "said before").unwrap();
+    for (id, kind, path) in [("s", "socket", &socket), ("l", "file", &log)] {
+        let on = if id == "s" { ",server=on,wait=off" } else { "" };
+        let value = format!("{kind},id={id},path={}{on}", path.display());
+        b.arguments.extend(["-chardev".to_owned(), value]);
+    }
+    let monitor = format!("unix:{},server=on,wait=off", socket.display());
+    b.arguments.extend(["-monitor".to_owned(), monitor]);
+    let tap = "tap,id=net0,ifname=nobody0,script=/nonexistent/script";
+    b.arguments.extend(["-netdev".to_owned(), tap.to_owned()]);
+    let mut incoming = Incoming::new(b).unwrap();
+    incoming.check(&guest, &plan(Storage::Delta)).await.unwrap();
+    std::os::unix::net::UnixStream::connect(&socket).unwrap();
+    assert!(listener.accept().is_ok());
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "said before");
+}
+
 #[tokio::test]
 async fn a_guest_is_started_once() {
     let scene = Scene::new(64);
     let a = scene.settings("a");
     let _ends = Ends(a.clone());
     let mut guest = scene.boot(&a).await;
-    let twice = Qemu::start(a.clone(), false).await.err().unwrap().to_string();
+    let twice = Qemu::start(a.clone(), false)
+        .await
+        .err()
+        .unwrap()
+        .to_string();
     assert!(twice.contains("is here already: process "), "{twice}");
     let description = guest.describe().await.unwrap();
     let here = Incoming::new(a.clone())
