@@ -34,6 +34,7 @@ pub(crate) const LAB: &[Need] = &[
     need("nginx-light", "nginx"),
     need("openssh-client", "ssh"),
     need("openssh-server", "sshd"),
+    need("postgresql-15", "/usr/lib/postgresql/15/bin/postgres"),
     need("qemu-system-x86", "qemu-system-x86_64"),
     need("qemu-utils", "qemu-nbd"),
     need("radvd", "radvd"),

@@ -1,17 +1,38 @@
-//! `ilnp-lab-end`: the far end of the lab's probes, in a virtual machine.
+//! `ilnp-lab-end`: what answers the lab's own sessions in a virtual machine.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
-use experiments::workload::probe::serve;
+use clap::{Parser, Subcommand};
+use experiments::workload::{probe, query};
 
-/// Sends back every probe that comes, and probes of its own to who says hello.
+/// Answers the lab's own sessions in a virtual machine.
 #[derive(Parser)]
 #[command(name = "ilnp-lab-end", version)]
 struct Arguments {
-    /// What carries the probes.
-    over: Over,
+    #[command(subcommand)]
+    service: Service,
+}
+
+#[derive(Subcommand)]
+enum Service {
+    /// Sends back every datagram that comes, and datagrams of its own to who says hello.
+    Udp(Probes),
+    /// Sends back every record that comes on a connection, and records of its own.
+    Tcp(Probes),
+    /// Answers every request over HTTP with a row that it adds to a database.
+    Application {
+        /// The port to listen on.
+        port: u16,
+        /// The client program of PostgreSQL.
+        psql: String,
+        /// What it is to connect to.
+        database: String,
+    },
+}
+
+#[derive(clap::Args)]
+struct Probes {
     /// The port to listen on.
     port: u16,
     /// The time from one probe of its own to the next, in microseconds; without it there are none.
@@ -19,24 +40,22 @@ struct Arguments {
     interval: Option<u64>,
 }
 
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum Over {
-    Udp,
-    Tcp,
-}
-
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .init();
-    let Arguments {
-        over,
-        port,
-        interval,
-    } = Arguments::parse();
-    let interval = interval.map(Duration::from_micros);
-    match serve(over == Over::Tcp, port, interval) {
+    let interval = |probes: &Probes| probes.interval.map(Duration::from_micros);
+    let served = match Arguments::parse().service {
+        Service::Udp(probes) => probe::serve(false, probes.port, interval(&probes)),
+        Service::Tcp(probes) => probe::serve(true, probes.port, interval(&probes)),
+        Service::Application {
+            port,
+            psql,
+            database,
+        } => query::serve_application(port, &psql, &database),
+    };
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");

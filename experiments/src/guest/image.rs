@@ -40,9 +40,13 @@ const MODULES: [&str; 15] = [
 const ETC: [(&str, &str); 4] = [
     (
         "/etc/passwd",
-        "root:x:0:0:root:/root:/bin/sh\nsshd:x:100:65534::/run/sshd:/bin/false\n",
+        "root:x:0:0:root:/root:/bin/sh\nsshd:x:100:65534::/run/sshd:/bin/false\n\
+         postgres:x:101:101::/tmp:/bin/sh\n",
     ),
-    ("/etc/group", "root:x:0:\nnogroup:x:65534:\n"),
+    (
+        "/etc/group",
+        "root:x:0:\npostgres:x:101:\nnogroup:x:65534:\n",
+    ),
     // sshd refuses root where the password is locked.
     (
         "/etc/shadow",
@@ -123,6 +127,14 @@ impl Image {
     /// As [`begin`](Self::begin).
     pub fn file(&mut self, name: &str, mode: u32, content: &[u8]) -> Result<(), LabError> {
         self.write(|archive| archive.file(Path::new(name), mode, content))
+    }
+
+    /// Adds an empty folder.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub fn folder(&mut self, name: &str) -> Result<(), LabError> {
+        self.write(|archive| archive.folder(Path::new(name)))
     }
 
     /// Completes the image, with the script that is to be [`START`], and returns its file.

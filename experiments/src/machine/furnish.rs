@@ -1,7 +1,10 @@
 //! What is in the image of a machine: the programs that run in it, and how they are started.
 
 use std::fmt::Write;
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
+
+use ilnp_core::id::{Handle, HandlePrefix, IlVector, Locator};
 
 use super::Machine;
 use crate::daemon::configuration::KEY_IN_GUEST;
@@ -9,7 +12,7 @@ use crate::error::{Doing, LabError};
 use crate::guest::{Image, Kernel};
 use crate::programs::Programs;
 use crate::scenario::Scenario;
-use crate::workload::in_guest;
+use crate::workload::in_guest::{self, Furniture};
 
 /// Where the daemon finds its configuration in a guest.
 const CONFIGURATION: &str = "/etc/ilnp/hostd.toml";
@@ -52,19 +55,36 @@ pub(crate) fn furnish(
         }
         // As a daemon would, it forms its address out of its identifier.
         None => {
-            let nothing = ilnp_core::id::Locator::from_bits(0);
-            let token = ilnp_core::id::IlVector::new(machine.settings().nid, nothing).address();
+            let nothing = Locator::from_bits(0);
+            let token = IlVector::new(machine.settings().nid, nothing).address();
             let _ = writeln!(
                 start,
                 "/usr/sbin/ip token set {token} dev eth0\nip link set eth0 up"
             );
         }
     }
+    let furniture = Furniture {
+        guest: machine.name(),
+        reach: |name: &str| reach(scenario, daemon.is_some(), name),
+        sessions,
+        probe_end,
+        seed: scenario.seed,
+    };
     for (index, workload) in (0u16..).zip(&scenario.workloads) {
-        if workload.to == machine.name() {
-            let more = (probe_end, scenario.seed);
-            start.push_str(&in_guest::add(&mut image, workload, index, sessions, more)?);
+        if workload.servers().any(|name| name == machine.name()) {
+            start.push_str(&in_guest::add(&mut image, workload, index, &furniture)?);
         }
     }
     image.finish(&start)
+}
+
+/// The address by which a guest reaches another host from its start: the handle when both speak
+/// ILNP.
+fn reach(scenario: &Scenario, speaks_ilnp: bool, name: &str) -> Option<Ipv6Addr> {
+    let host = scenario.host(name)?;
+    if speaks_ilnp && host.ilnp {
+        return Some(HandlePrefix::DEFAULT.address(Handle::new(host.nid)));
+    }
+    let prefix = scenario.site(&host.site)?.prefixes.first()?;
+    Some(IlVector::new(host.nid, *prefix).address())
 }

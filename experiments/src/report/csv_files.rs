@@ -26,6 +26,7 @@ struct FlowLine<'a> {
     duplicated: u64,
     longest_gap_ms: f64,
     median_delay_ms: Option<f64>,
+    longest_delay_ms: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -70,6 +71,7 @@ pub(super) fn write_sessions(report: &Report, file: &Path) -> Result<(), LabErro
             duplicated: flow.duplicated,
             longest_gap_ms: flow.longest_gap_ms,
             median_delay_ms: flow.median_delay_ms,
+            longest_delay_ms: flow.longest_delay_ms,
         })
     });
     write(lines, file)

@@ -59,6 +59,8 @@ pub struct FlowReport {
     pub longest_gap_ms: f64,
     /// How long things were under way in the median, where that is known.
     pub median_delay_ms: Option<f64>,
+    /// How long things were under way at most, where that is known.
+    pub longest_delay_ms: Option<f64>,
     /// The longest gap around each move, in the order of the moves; `null` when the flow was
     /// complete before.
     pub moves: Vec<Option<MoveGap>>,
@@ -124,6 +126,8 @@ fn silent(flow: &Flow, run: &Run) -> Option<String> {
 impl FlowReport {
     fn new(flow: &Flow, start: Duration, run: &Run) -> Self {
         let gap = flow.longest_gap(start..run.end, run.end);
+        let delays = flow.delays();
+        let milliseconds = |time| since(Duration::ZERO, time);
         Self {
             from: flow.from.clone(),
             to: flow.to.clone(),
@@ -133,9 +137,8 @@ impl FlowReport {
             lost: flow.lost(),
             duplicated: flow.duplicated(),
             longest_gap_ms: gap.map_or(0.0, length_ms),
-            median_delay_ms: flow
-                .delays()
-                .map(|[_, median, _]| since(Duration::ZERO, median)),
+            median_delay_ms: delays.map(|[_, median, _]| milliseconds(median)),
+            longest_delay_ms: delays.map(|[.., longest]| milliseconds(longest)),
             moves: move_gaps(flow, start, run),
         }
     }

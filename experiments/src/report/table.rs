@@ -6,7 +6,7 @@ use ilnp_core::id::Locator;
 
 use super::{FlowReport, MoveReport, Report, RunReport, SessionReport};
 use crate::measure::flow::Unit;
-use crate::scenario::MoveKind;
+use crate::scenario::{MoveKind, Program};
 
 /// The whole report.
 pub(super) fn of(report: &Report) -> String {
@@ -67,8 +67,11 @@ fn sessions(report: &Report) -> String {
                     name(session)
                 );
             }
+            let title = run.protocol.title();
+            if session.program == Program::Query {
+                let _ = writeln!(text, "  {title}: {}: {}", name(session), requests(session));
+            }
             if let Some(reason) = &session.reason {
-                let title = run.protocol.title();
                 let _ = writeln!(text, "  {title}: {}: {reason}", name(session));
             }
         }
@@ -83,6 +86,19 @@ fn name(session: &SessionReport) -> String {
         session.from,
         session.to,
         if session.by_name { " by name" } else { "" },
+    )
+}
+
+/// What the users of an application met with.
+fn requests(session: &SessionReport) -> String {
+    let flows = || session.flows.iter();
+    let sent: u64 = flows().filter_map(|flow| flow.sent).sum();
+    let lost: u64 = flows().filter_map(|flow| flow.lost).sum();
+    let waits = flows().filter_map(|flow| flow.longest_delay_ms);
+    format!(
+        "{} users, {sent} requests, {lost} without an answer, longest wait for one {}",
+        session.flows.len(),
+        milliseconds(waits.fold(0.0, f64::max)),
     )
 }
 

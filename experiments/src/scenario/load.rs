@@ -269,6 +269,21 @@ speed = "1.5MB"
                 "to = \"fixed\"\ncolour = 1\n",
                 "unknown field `colour`",
             ),
+            (
+                "to = \"fixed\"\n",
+                "to = \"fixed\"\ntiers = [\"mobile\", \"fixed\"]\n",
+                "f.toml:37:9: only query has `tiers`",
+            ),
+            (
+                "program = \"curl\"\nfrom = \"mobile\"\nto = \"fixed\"\nsize = \"40MB\"\nspeed = \"1.5MB\"",
+                "program = \"query\"\nfrom = \"mobile\"\nto = \"fixed\"",
+                "f.toml:33:1: query needs `tiers`",
+            ),
+            (
+                "program = \"curl\"\nfrom = \"mobile\"\nto = \"fixed\"\nsize = \"40MB\"\nspeed = \"1.5MB\"",
+                "program = \"query\"\nfrom = \"mobile\"\nto = \"fixed\"\ntiers = [\"fixed\", \"fixed\"]",
+                "f.toml:37:9: \"fixed\" is no virtual machine",
+            ),
         ];
         for (old, new, expected) in table {
             let found = complaint(old, new);

@@ -5,13 +5,10 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::{Host, LinkSettings, Move, Program, Scenario, Site, Vm, Workload};
+use super::{Host, LinkSettings, Move, Scenario, Site, Vm};
 
-/// Whether a shorter one survives nobody can tell.
-const SHORTEST_SESSION: Duration = Duration::from_secs(2);
 const LONGEST_RUN: Duration = Duration::from_secs(24 * 3600);
 const LARGEST_DELAY: Duration = Duration::from_secs(60);
-const LARGEST_FILE: u64 = 4_000_000_000;
 /// Interface names have at most 15 characters and carry a host's name with five more.
 const LONGEST_NAME: usize = 10;
 /// Each host and site costs a namespace or two.
@@ -185,59 +182,7 @@ impl Scenario {
         last.map_or(&host.site, |step| &step.to)
     }
 
-    fn validate_workload(&self, workload: &Workload, at: &Path) -> Result<(), Invalid> {
-        let from = self.check_host(&at.key("from"), &workload.from)?;
-        let to = self.check_host(&at.key("to"), &workload.to)?;
-        at.key("from").check(
-            from.vm.is_none(),
-            format_args!(
-                "\"{}\" is a virtual machine, and those answer sessions",
-                from.name
-            ),
-        )?;
-        at.key("program").check(
-            to.vm.is_none() || workload.program != Program::Iperf3,
-            "a virtual machine answers every program but iperf3",
-        )?;
-        at.key("to")
-            .check(workload.from != workload.to, "a session needs two hosts")?;
-        at.key("at").check(
-            workload
-                .at
-                .is_none_or(|at| at + SHORTEST_SESSION <= self.duration),
-            "a session begins two seconds before the run ends, or earlier",
-        )?;
-        if workload.by_name {
-            self.validate_by_name(workload, &at.key("by-name"))?;
-        }
-        let is_curl = workload.program == Program::Curl;
-        for (key, value) in [("size", workload.size), ("speed", workload.speed)] {
-            at.key(key).check(
-                value.is_some() == is_curl,
-                format_args!("curl needs `{key}`, and no other program has it"),
-            )?;
-            at.key(key).check(
-                value.is_none_or(|value| (1..=LARGEST_FILE).contains(&value)),
-                "a file, and a speed a second, has up to 4 GB and more than nothing",
-            )?;
-        }
-        let is_probe = matches!(workload.program, Program::Udp | Program::Tcp);
-        at.key("direction").check(
-            workload.direction.is_none() || is_probe,
-            "only udp and tcp have a `direction`",
-        )?;
-        at.key("interval").check(
-            workload.interval.is_none() || is_probe,
-            "only udp and tcp have an `interval`",
-        )?;
-        let bounds = Duration::from_micros(100)..=Duration::from_secs(10);
-        at.key("interval").check(
-            workload.interval.is_none_or(|time| bounds.contains(&time)),
-            "probes are sent every 100 us to 10 s",
-        )
-    }
-
-    fn check_host(&self, at: &Path, name: &str) -> Result<&Host, Invalid> {
+    pub(super) fn check_host(&self, at: &Path, name: &str) -> Result<&Host, Invalid> {
         self.host(name).ok_or_else(|| {
             let known = names(self.hosts.iter().map(|host| &host.name));
             at.wrong(format_args!(

@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::units;
+use super::validate::{Invalid, Path};
+use super::{Scenario, units};
+
+/// Whether a shorter one survives nobody can tell.
+const SHORTEST_SESSION: Duration = Duration::from_secs(2);
+const LARGEST_FILE: u64 = 4_000_000_000;
 
 /// Programs that talk while hosts move.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,13 +40,17 @@ pub struct Workload {
     /// udp and tcp: which way the probes go, both unless it is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
-    /// udp and tcp: the time from one probe to the next, 1 ms unless it is said.
+    /// udp and tcp: the time from one probe to the next, 1 ms unless it is said. query: the time
+    /// from one request of a user to the next, 20 ms unless it is said, or later when the answer is.
     #[serde(
         with = "units::duration",
         default,
         skip_serializing_if = "Option::is_none"
     )]
     pub interval: Option<Duration>,
+    /// query: the hosts of the application and of the database behind the web server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tiers: Option<[String; 2]>,
 }
 
 impl Workload {
@@ -57,7 +66,94 @@ impl Workload {
             speed: None,
             direction: None,
             interval: None,
+            tiers: None,
         }
+    }
+
+    /// The hosts that answer: `to`, and those behind it.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = &str> {
+        let behind = self.tiers.iter().flatten();
+        std::iter::once(self.to.as_str()).chain(behind.map(String::as_str))
+    }
+}
+
+impl Scenario {
+    /// Checks a workload, which stands at a place of the scenario.
+    pub(super) fn validate_workload(&self, workload: &Workload, at: &Path) -> Result<(), Invalid> {
+        let from = self.check_host(&at.key("from"), &workload.from)?;
+        let to = self.check_host(&at.key("to"), &workload.to)?;
+        at.key("from").check(
+            from.vm.is_none(),
+            format_args!(
+                "\"{}\" is a virtual machine, and those answer sessions",
+                from.name
+            ),
+        )?;
+        at.key("program").check(
+            to.vm.is_none() || workload.program != Program::Iperf3,
+            "a virtual machine answers every program but iperf3",
+        )?;
+        at.key("to")
+            .check(workload.from != workload.to, "a session needs two hosts")?;
+        at.key("at").check(
+            workload
+                .at
+                .is_none_or(|at| at + SHORTEST_SESSION <= self.duration),
+            "a session begins two seconds before the run ends, or earlier",
+        )?;
+        if workload.by_name {
+            self.validate_by_name(workload, &at.key("by-name"))?;
+        }
+        let is_curl = workload.program == Program::Curl;
+        for (key, value) in [("size", workload.size), ("speed", workload.speed)] {
+            at.key(key).check(
+                value.is_some() == is_curl,
+                format_args!("curl needs `{key}`, and no other program has it"),
+            )?;
+            at.key(key).check(
+                value.is_none_or(|value| (1..=LARGEST_FILE).contains(&value)),
+                "a file, and a speed a second, has up to 4 GB and more than nothing",
+            )?;
+        }
+        let is_probe = matches!(workload.program, Program::Udp | Program::Tcp);
+        at.key("direction").check(
+            workload.direction.is_none() || is_probe,
+            "only udp and tcp have a `direction`",
+        )?;
+        let is_query = workload.program == Program::Query;
+        at.key("interval").check(
+            workload.interval.is_none() || is_probe || is_query,
+            "only udp, tcp and query have an `interval`",
+        )?;
+        let bounds = Duration::from_micros(100)..=Duration::from_secs(10);
+        at.key("interval").check(
+            workload.interval.is_none_or(|time| bounds.contains(&time)),
+            "probes and requests are sent every 100 us to 10 s",
+        )?;
+        self.validate_tiers(workload, at)
+    }
+
+    /// A query is answered by three virtual machines, the one at `to` among them.
+    fn validate_tiers(&self, workload: &Workload, at: &Path) -> Result<(), Invalid> {
+        let tiers = at.key("tiers");
+        let Some(names) = &workload.tiers else {
+            return at.check(
+                workload.program != Program::Query,
+                "query needs `tiers`: the hosts of the application and of the database",
+            );
+        };
+        tiers.check(workload.program == Program::Query, "only query has `tiers`")?;
+        for name in names.iter().chain([&workload.to]) {
+            tiers.check(
+                self.check_host(&tiers, name)?.vm.is_some(),
+                format_args!("\"{name}\" is no virtual machine, as every tier of query is"),
+            )?;
+        }
+        let [application, database] = names;
+        tiers.check(
+            application != database && !names.contains(&workload.to),
+            "web server, application and database are three hosts",
+        )
     }
 }
 
@@ -77,6 +173,9 @@ pub enum Program {
     Udp,
     /// Numbered records on one TCP connection of the lab's own: shows how long TCP stalls.
     Tcp,
+    /// Users of an application of three tiers: requests over HTTP to a web server, each of which
+    /// becomes a row in a PostgreSQL database.
+    Query,
 }
 
 impl Program {
@@ -89,6 +188,7 @@ impl Program {
             Self::Iperf3 => "iperf3",
             Self::Udp => "udp",
             Self::Tcp => "tcp",
+            Self::Query => "query",
         }
     }
 }

@@ -162,16 +162,25 @@ fn is_same_so_far(original: &Path, copy: &Path, size: u64) -> Result<bool, LabEr
 /// The configuration of an nginx that sends what is in a folder, at the given speed in small pieces,
 /// so that no large buffer hides that a session is dead.
 pub(super) fn server_configuration(port: u16, speed: u64, directory: &str) -> String {
+    let temporary = temporary_folders(directory);
     format!(
         "daemon off;\nuser root root;\nworker_processes 1;\npid {directory}/nginx.pid;\n\
          error_log stderr warn;\nevents {{ }}\n\
-         http {{\n\taccess_log off;\n\tsendfile on;\n\
-         \tclient_body_temp_path {directory}/body;\n\tproxy_temp_path {directory}/proxy;\n\
-         \tfastcgi_temp_path {directory}/fastcgi;\n\tuwsgi_temp_path {directory}/uwsgi;\n\
-         \tscgi_temp_path {directory}/scgi;\n\
+         http {{\n\taccess_log off;\n\tsendfile on;\n{temporary}\
          \tlimit_rate {speed};\n\tsendfile_max_chunk {PIECE};\n\
          \tserver {{ listen [::]:{port}; root {directory}; }}\n}}\n"
     )
+}
+
+/// Lines that keep what an nginx puts down for a while in a folder.
+pub(super) fn temporary_folders(directory: &str) -> String {
+    let line = |name| match name {
+        "body" => format!("\tclient_body_temp_path {directory}/body;\n"),
+        _ => format!("\t{name}_temp_path {directory}/{name};\n"),
+    };
+    ["body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(line)
+        .concat()
 }
 
 fn start_server(place: &Place<'_>, host: &Host, speed: u64) -> Result<Process, LabError> {

@@ -1,25 +1,45 @@
 //! The servers of workloads that a virtual machine answers: they are in its image, and start with
 //! it.
 
+use std::net::Ipv6Addr;
 use std::path::Path;
 
-use super::{curl, port, probe, session_name, ssh};
+use super::{curl, port, probe, query, session_name, ssh};
 use crate::error::{Doing, LabError};
 use crate::guest::Image;
 use crate::scenario::{Program, Workload};
 
-/// The far end of probes, in a guest.
+/// The far end of probes, and the application of queries, in a guest.
 const PROBE_END: &str = "/usr/bin/ilnp-lab-end";
 
+/// What the servers in a guest are made with.
+pub(crate) struct Furniture<'a, R> {
+    /// The guest's name.
+    pub(crate) guest: &'a str,
+    /// The address by which the guest reaches another host.
+    pub(crate) reach: R,
+    /// The folder with the folders of sessions.
+    pub(crate) sessions: &'a Path,
+    /// The program that answers probes and is the application of queries.
+    pub(crate) probe_end: &'a Path,
+    /// What chance in files derives from.
+    pub(crate) seed: u64,
+}
+
 /// Adds the server of a workload to an image, and returns the lines of a shell that start it. What
-/// the client needs of it is left in the session's folder below `sessions`.
+/// the client needs of it is left in the session's folder.
 pub(crate) fn add(
     image: &mut Image,
     workload: &Workload,
     index: u16,
-    sessions: &Path,
-    (probe_end, seed): (&Path, u64),
+    furniture: &Furniture<'_, impl Fn(&str) -> Option<Ipv6Addr>>,
 ) -> Result<String, LabError> {
+    let Furniture {
+        sessions,
+        probe_end,
+        seed,
+        ..
+    } = *furniture;
     let name = session_name(workload, index);
     let directory = sessions.join(&name);
     std::fs::create_dir_all(&directory).doing(|| format!("make {}", directory.display()))?;
@@ -69,6 +89,17 @@ pub(crate) fn add(
                 return Ok(start(&command, port));
             }
             Ok(format!("{command} >/dev/console 2>&1 &\n"))
+        }
+        Program::Query => {
+            let place = query::TierPlace {
+                guest: furniture.guest,
+                port,
+                directory: &directory,
+                inside: &inside,
+                application: (probe_end, PROBE_END),
+            };
+            let command = query::add_tier(image, workload, &place, &furniture.reach)?;
+            Ok(start(&command, port))
         }
         Program::Iperf3 => Err(LabError::Misuse("iperf3 has no end in a guest".to_owned())),
     }

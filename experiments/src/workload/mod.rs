@@ -6,10 +6,11 @@ mod iperf3;
 mod pace;
 mod ping;
 pub mod probe;
+pub mod query;
 mod server;
 mod ssh;
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -24,6 +25,8 @@ use crate::topology::{Host, Party};
 
 /// How long a session may take until something arrives in every direction.
 const ESTABLISHMENT: Duration = Duration::from_secs(40);
+/// The time from one request to the next, unless it is said.
+const REQUEST: Duration = Duration::from_millis(20);
 
 /// A session under way.
 pub trait Session: Send {
@@ -90,6 +93,10 @@ pub fn check_installed(program: Program) -> Result<(), LabError> {
         Program::Ping => &[("ping", "iputils-ping")],
         Program::Iperf3 => &[("iperf3", "iperf3")],
         Program::Udp | Program::Tcp => &[],
+        Program::Query => {
+            query::check_installed()?;
+            &[("nginx", "nginx-light")]
+        }
     };
     require_all(needed)
 }
@@ -131,6 +138,12 @@ pub fn start(lab: &Lab, workload: &Workload, index: u16) -> Result<Box<dyn Sessi
                 port: place.port,
             };
             probe::start(&ends, &settings, place.clock)?
+        }
+        Program::Query => {
+            let remote = SocketAddr::from((address(lab, workload)?, place.port));
+            let to = (place.to.name(), remote);
+            let interval = workload.interval.unwrap_or(REQUEST);
+            Box::new(query::Query::start(place.from, to, interval, place.clock)?)
         }
     })
 }
