@@ -1,5 +1,7 @@
 //! What a link's settings do to packets, in real network namespaces.
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -36,8 +38,11 @@ nid = "0216:6fff:fe22:ee66"
 static = true
 "#;
 
-/// Sends probes both ways over a link for two seconds, and returns the two flows.
-fn flows(settings: LinkSettings) -> anyhow::Result<Vec<Flow>> {
+/// How long the octets of a connection may stay away.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A lab with this link between its two hosts, and the folder of its results.
+fn lab(settings: LinkSettings) -> anyhow::Result<(Lab, tempfile::TempDir)> {
     assert!(
         nix::unistd::geteuid().is_root(),
         "this test makes network namespaces and needs root: run it with sudo"
@@ -51,6 +56,12 @@ fn flows(settings: LinkSettings) -> anyhow::Result<Vec<Flow>> {
     let site = scenario.sites.first_mut().context("no site")?;
     site.link = settings;
     let lab = Lab::build(&scenario, Protocol::Ipv6, &options)?;
+    Ok((lab, out))
+}
+
+/// Sends probes both ways over a link for two seconds, and returns the two flows.
+fn flows(settings: LinkSettings) -> anyhow::Result<Vec<Flow>> {
+    let (lab, _out) = lab(settings)?;
     let ends = Ends {
         from: lab.host("left")?,
         to: lab.topology().party("right")?,
@@ -102,4 +113,41 @@ fn packets_are_lost_and_doubled_as_the_settings_say() {
         assert!((sent / 20..sent / 8).contains(&flow.duplicated()));
         assert!(!numbers.is_sorted(), "some must be overtaken");
     }
+}
+
+#[test]
+fn a_link_that_only_delays_carries_segments_together() {
+    let settings = LinkSettings {
+        delay: Duration::from_millis(20),
+        ..LinkSettings::default()
+    };
+    let (lab, _out) = lab(settings).unwrap();
+    let address = lab.address("left", "right").unwrap();
+    let remote = SocketAddr::from((address, 9001));
+    let inside = |host| lab.host(host).unwrap().namespace();
+    let listener = inside("right").inside(|| TcpListener::bind(remote));
+    let listener = listener.unwrap().unwrap();
+    let sent: Vec<u8> = (0..8_000_000u32).map(|place| (place % 251) as u8).collect();
+    let stream = inside("left").inside(|| TcpStream::connect(remote));
+    let mut stream = stream.unwrap().unwrap();
+    let (mut far, _) = listener.accept().unwrap();
+    let received = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            stream.write_all(&sent).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+        });
+        let mut received = vec![];
+        far.set_read_timeout(Some(PATIENCE)).unwrap();
+        far.read_to_end(&mut received).unwrap();
+        received
+    });
+    assert!(received == sent, "{} octets", received.len());
+    let link = lab.topology().links()[0].namespace();
+    let mut command = link.command("ip");
+    let said = command.args(["-s", "-j", "link", "show", "inner"]).output();
+    let said: serde_json::Value = serde_json::from_slice(&said.unwrap().stdout).unwrap();
+    let count = |what: &str| said[0]["stats64"]["rx"][what].as_u64().unwrap();
+    let average = count("bytes") / count("packets");
+    println!("{average} octets a frame");
+    assert!(average > 1514, "no frame alone is as long: {average}");
 }

@@ -47,6 +47,8 @@ impl PacketSocket {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             // The interface went down and came up again.
             Err(error) if error.raw_os_error() == Some(libc::ENETDOWN) => Ok(None),
+            // A batch of a kind that a virtio header has no word for: it is lost.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(None),
             Err(error) => Err(error),
         }
     }

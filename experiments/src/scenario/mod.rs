@@ -165,6 +165,19 @@ pub struct LinkSettings {
     pub locator_update_loss: f64,
 }
 
+impl LinkSettings {
+    /// Whether packets are late and nothing else happens to them, so that many can be carried
+    /// together.
+    pub(crate) fn only_delays(&self) -> bool {
+        let delay = self.delay;
+        *self
+            == Self {
+                delay,
+                ..Self::default()
+            }
+    }
+}
+
 /// A host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

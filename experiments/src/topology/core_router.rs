@@ -36,9 +36,11 @@ pub(super) fn connect(
         ])?;
         veth((core, &port), (&link, OUTER))?;
         veth((site.router(), "wan"), (&link, INNER))?;
-        // What chance does to a frame it must do to one packet, not to a batch of segments.
-        core.ip(&[format!("link set {port} gso_max_segs 1")])?;
-        site.router().ip(&["link set wan gso_max_segs 1"])?;
+        if !settings.link.only_delays() {
+            // What is done to a frame must be done to one packet, not to a batch of segments.
+            core.ip(&[format!("link set {port} gso_max_segs 1")])?;
+            site.router().ip(&["link set wan gso_max_segs 1"])?;
+        }
         link.ip(&[INNER, OUTER].map(|end| format!("link set {end} up")))?;
         Some(Impairment::start(link, &settings.link, seed)?)
     };
