@@ -14,6 +14,7 @@
 //! | [`journal`] | custody made durable |
 //! | [`guest`] | the daemon in a guest, over the guest's port |
 //! | [`hypervisor`] | what a hypervisor must be able to do with one guest, at the source and at the target |
+//! | [`libvirt`] | both halves for the guests of a libvirt daemon, through `virsh` |
 //! | [`qemu`] | both halves for QEMU: its command line, its process, its images, its migration |
 //! | [`qmp`] | a client of QEMU's monitor |
 //! | [`relocation`] | carries relocations out |
@@ -34,6 +35,7 @@ pub mod fuzzing;
 pub mod guest;
 pub mod hypervisor;
 pub mod journal;
+pub mod libvirt;
 pub mod pki;
 pub mod qemu;
 pub mod qmp;

@@ -74,6 +74,17 @@ pub(crate) const RESOLVERS: &[Need] = &[
     need("python3-minimal", "python3"),
 ];
 
+/// For the tests: a libvirt daemon and its guests. The package with its services would start one.
+pub(crate) const LIBVIRT: &[Need] = &[
+    need("libvirt-clients", "virsh"),
+    need("libvirt-daemon", "libvirtd"),
+    need(
+        "libvirt-daemon-driver-qemu",
+        "/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so",
+    ),
+    need("util-linux", "unshare"),
+];
+
 /// For building the BPF object.
 pub(crate) const BPF: &[Need] = &[
     need("clang-14", "clang-14"),

@@ -54,7 +54,13 @@ impl Command {
         match self {
             Self::Demo | Self::Bench { .. } => &[debian::LAB, debian::NAMES],
             Self::Bpf { .. } => &[debian::BPF],
-            Self::Test { .. } => &[debian::LAB, debian::NAMES, debian::JUDGE, debian::RESOLVERS],
+            Self::Test { .. } => &[
+                debian::LAB,
+                debian::NAMES,
+                debian::JUDGE,
+                debian::RESOLVERS,
+                debian::LIBVIRT,
+            ],
         }
     }
 

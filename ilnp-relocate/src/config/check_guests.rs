@@ -8,7 +8,7 @@ use toml::Spanned;
 use super::check::Checker;
 use super::file::{DiskTable, GuestTable};
 use super::{Guest, Hypervisor, quantity};
-use crate::qemu;
+use crate::{libvirt, qemu};
 
 /// The longest text that a libvirt domain or URI has.
 const MAX_TEXT: usize = 256;
@@ -31,7 +31,7 @@ impl Checker<'_> {
                 .map(|kind| kind.get_ref().as_str())
             {
                 None | Some("qemu") => self.qemu(table, run_dir, state_dir),
-                Some("libvirt") => self.libvirt(table),
+                Some("libvirt") => self.libvirt(table, run_dir, state_dir),
                 Some(other) => {
                     if let Some(kind) = &table.hypervisor {
                         self.refuse(
@@ -132,7 +132,12 @@ impl Checker<'_> {
     }
 
     /// Everything else about it is libvirt's business.
-    fn libvirt(&mut self, table: &GuestTable) -> Option<Hypervisor> {
+    fn libvirt(
+        &mut self,
+        table: &GuestTable,
+        run_dir: &Path,
+        state_dir: &Path,
+    ) -> Option<Hypervisor> {
         let texts = [
             &table.program,
             &table.machine,
@@ -175,10 +180,13 @@ impl Checker<'_> {
         }
         let domain = self.required(table, &table.domain, "domain");
         let uri = table.uri.as_ref().map(|uri| uri.get_ref().clone());
-        Some(Hypervisor::Libvirt {
-            domain: domain?,
+        Some(Hypervisor::Libvirt(libvirt::Domain {
+            guest: table.name.get_ref().clone(),
             uri: uri.unwrap_or_else(|| "qemu:///system".to_owned()),
-        })
+            name: domain?,
+            directory: run_dir.to_owned(),
+            state_directory: state_dir.to_owned(),
+        }))
     }
 
     fn not_for_libvirt<T>(&mut self, value: &Spanned<T>) {

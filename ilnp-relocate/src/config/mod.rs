@@ -18,9 +18,9 @@ use serde::Deserialize as _;
 
 pub use ilnp_service::mistake::{FileError as ConfigError, Mistake};
 
-use crate::qemu;
 use crate::site::Site;
 use crate::tls::Files;
+use crate::{libvirt, qemu};
 
 /// Where the agent looks for its configuration when it is not told.
 pub const DEFAULT_PATH: &str = "/etc/ilnp/relocate.toml";
@@ -88,12 +88,7 @@ pub enum Hypervisor {
     /// A QEMU of this agent's.
     Qemu(Box<qemu::Settings>),
     /// A libvirt daemon's domain.
-    Libvirt {
-        /// What it is called there.
-        domain: String,
-        /// The daemon, as `qemu:///system`.
-        uri: String,
-    },
+    Libvirt(libvirt::Domain),
 }
 
 impl Config {

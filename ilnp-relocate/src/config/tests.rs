@@ -56,7 +56,7 @@ fn the_example_is_right() {
     );
     assert!(matches!(
         config.guest("vm2").unwrap().hypervisor,
-        Hypervisor::Libvirt { .. }
+        Hypervisor::Libvirt(_)
     ));
 }
 

@@ -42,6 +42,16 @@ pub(super) async fn base(
     path: &Path,
     settings: &Settings,
 ) -> Result<(Base, Format), HypervisorError> {
+    settings.create_run_dir()?;
+    base_in(path, &settings.state_dir, &settings.run_dir).await
+}
+
+/// The same, remembered below `state_dir`, with a socket in `run_dir` while it is read.
+pub(crate) async fn base_in(
+    path: &Path,
+    state_dir: &Path,
+    run_dir: &Path,
+) -> Result<(Base, Format), HypervisorError> {
     let info = image::info(path).await?;
     if info.has_base() {
         return Err(HypervisorError::Refused(format!(
@@ -49,8 +59,7 @@ pub(super) async fn base(
             path.display()
         )));
     }
-    settings.create_run_dir()?;
-    let (state_dir, run_dir) = (settings.state_dir.clone(), settings.run_dir.clone());
+    let (state_dir, run_dir) = (state_dir.to_path_buf(), run_dir.to_path_buf());
     let doing = format!("read the base image {}", path.display());
     let (path, format) = (path.to_path_buf(), info.format);
     let digest =

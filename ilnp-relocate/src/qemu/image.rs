@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// The form of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Format {
+pub(crate) enum Format {
     Qcow2,
     Raw,
 }

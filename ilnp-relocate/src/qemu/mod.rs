@@ -12,7 +12,7 @@
 mod apart;
 mod check;
 mod command_line;
-mod digest;
+pub(crate) mod digest;
 mod image;
 mod instance;
 mod machine;

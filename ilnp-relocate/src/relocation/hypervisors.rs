@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::config::{Guest, Hypervisor};
 use crate::hypervisor::{HypervisorError, Source, Target};
+use crate::libvirt::{LibvirtSource, LibvirtTarget};
 use crate::qemu::{Incoming, Qemu};
 
 /// The half of a guest that is here already.
@@ -13,7 +14,7 @@ pub(super) async fn source(guest: &Guest) -> Result<Box<dyn Source>, HypervisorE
             let qemu = Qemu::attach(settings.as_ref().clone()).await?;
             Ok(Box::new(qemu))
         }
-        Hypervisor::Libvirt { .. } => Err(no_libvirt(guest)),
+        Hypervisor::Libvirt(domain) => Ok(Box::new(LibvirtSource::attach(domain.clone()).await?)),
     }
 }
 
@@ -21,7 +22,7 @@ pub(super) async fn source(guest: &Guest) -> Result<Box<dyn Source>, HypervisorE
 pub(super) fn target(guest: &Guest) -> Result<Box<dyn Target>, HypervisorError> {
     match &guest.hypervisor {
         Hypervisor::Qemu(settings) => Ok(Box::new(Incoming::new(settings.as_ref().clone())?)),
-        Hypervisor::Libvirt { .. } => Err(no_libvirt(guest)),
+        Hypervisor::Libvirt(domain) => Ok(Box::new(LibvirtTarget::new(domain.clone()))),
     }
 }
 
@@ -32,7 +33,7 @@ pub(super) async fn arrived(guest: &Guest) -> Result<Box<dyn Target>, Hypervisor
             let incoming = Incoming::attach(settings.as_ref().clone()).await?;
             Ok(Box::new(incoming))
         }
-        Hypervisor::Libvirt { .. } => Err(no_libvirt(guest)),
+        Hypervisor::Libvirt(domain) => Ok(Box::new(LibvirtTarget::new(domain.clone()))),
     }
 }
 
@@ -43,7 +44,7 @@ pub(super) async fn start(guest: &Guest, arrived: bool) -> Result<(), Hypervisor
             Qemu::start(settings.as_ref().clone(), arrived).await?;
             Ok(())
         }
-        Hypervisor::Libvirt { .. } => Err(no_libvirt(guest)),
+        Hypervisor::Libvirt(domain) => domain.start().await,
     }
 }
 
@@ -51,10 +52,12 @@ pub(super) async fn start(guest: &Guest, arrived: bool) -> Result<(), Hypervisor
 pub(super) async fn port(guest: &Guest) -> Option<PathBuf> {
     match &guest.hypervisor {
         Hypervisor::Qemu(settings) => settings.port.then(|| settings.port_socket()),
-        Hypervisor::Libvirt { .. } => None,
+        Hypervisor::Libvirt(domain) => match domain.port(ilnp_core::relocation::PORT).await {
+            Ok(port) => port,
+            Err(error) => {
+                tracing::warn!(guest = guest.name, %error, "the guest is not told of its moves");
+                None
+            }
+        },
     }
-}
-
-fn no_libvirt(guest: &Guest) -> HypervisorError {
-    HypervisorError::Refused(format!("guest {} is libvirt's", guest.name))
 }
