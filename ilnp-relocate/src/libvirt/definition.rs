@@ -87,6 +87,39 @@ pub(super) fn port(xml: &str, name: &str) -> Result<Option<PathBuf>, Unreadable>
         .map(PathBuf::from))
 }
 
+/// A user and a group of this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) user: u32,
+    pub(super) group: u32,
+}
+
+/// Whom QEMUs run as, by the XML that `virsh capabilities` prints; `None` for the daemon's own user.
+pub(super) fn owner(xml: &str) -> Result<Option<Owner>, Unreadable> {
+    let document = parse(xml)?;
+    let label = document
+        .descendants()
+        .filter(|node| node.has_tag_name("secmodel"))
+        .filter(|model| child(*model, "model").is_some_and(|name| text(name) == "dac"))
+        .find_map(|model| child(model, "baselabel"))
+        .map(text);
+    let Some(label) = label else {
+        return Ok(None);
+    };
+    // Numbers have a sign, since names may be numbers.
+    let numbers = label.split_once(':').and_then(|(user, group)| {
+        let number = |text: &str| text.trim_start_matches('+').parse().ok();
+        Some(Owner {
+            user: number(user)?,
+            group: number(group)?,
+        })
+    });
+    match numbers {
+        Some(owner) => Ok(Some(owner)),
+        None => Err(Unreadable::Value(label.to_owned(), "user and group")),
+    }
+}
+
 /// The first child element with this name.
 pub(super) fn child<'a>(node: Node<'a, 'a>, name: &str) -> Option<Node<'a, 'a>> {
     node.children().find(|child| child.has_tag_name(name))

@@ -32,7 +32,16 @@ pub(super) struct Head {
 
 /// Reads the head of an image, which a running guest may be writing.
 pub(super) async fn head(image: &Image) -> Result<Head, HypervisorError> {
-    let doing = format!("read the image {}", image.file.display());
+    let file = image.file.display();
+    if !image.file.exists() {
+        return Err(HypervisorError::Refused(format!(
+            "there is no {file}, which the definition of the domain names as disk {}: make it, empty and of the size \
+             that it has at the other site (`qemu-img create -f {} -F FORMAT -b BASE {file} SIZE`, without -F and -b \
+             where it lies on no base image)",
+            image.target, image.format
+        )));
+    }
+    let doing = format!("read the image {file}");
     let mut command = Command::new("qemu-img");
     command
         .args([
@@ -50,10 +59,8 @@ pub(super) async fn head(image: &Image) -> Result<Head, HypervisorError> {
     })
 }
 
-/// Makes the image empty: as it was when it was laid on its base. Whatever a guest has left in it
-/// from an earlier stay is out of date.
-pub(super) async fn empty(image: &Image) -> Result<(), HypervisorError> {
-    let head = head(image).await?;
+/// Makes the image, empty, of the size and on the base that `head` tells.
+pub(super) async fn create(image: &Image, head: &Head) -> Result<(), HypervisorError> {
     let doing = format!("make the image {} anew", image.file.display());
     let mut command = Command::new("qemu-img");
     command.args(["create", "-q", "-f", &image.format]);
@@ -73,16 +80,6 @@ pub(super) fn taken(path: &Path) -> Result<u64, HypervisorError> {
     })?;
     // In blocks of 512 octets, whatever the file system's are.
     Ok(metadata.blocks() * 512)
-}
-
-/// Octets that can still be written beside this file.
-pub(super) fn room(beside: &Path) -> Result<u64, HypervisorError> {
-    let directory = beside.parent().unwrap_or(beside);
-    let found = nix::sys::statvfs::statvfs(directory).map_err(|error| HypervisorError::Failed {
-        doing: format!("look how much room is left in {}", directory.display()),
-        reason: error.to_string(),
-    })?;
-    Ok(found.blocks_available() * found.fragment_size())
 }
 
 async fn run(doing: &str, mut command: Command) -> Result<Vec<u8>, HypervisorError> {

@@ -14,6 +14,7 @@
 //! * The guest is told before it is stopped: libvirt is held back by its limit of downtime and its
 //!   rate until what is left is little ([`pace`]).
 
+mod aside;
 mod definition;
 mod description;
 mod devices;
@@ -22,6 +23,7 @@ mod job;
 mod migration;
 mod pace;
 mod rpc;
+mod sockets;
 mod source;
 mod stop;
 mod target;
@@ -30,7 +32,7 @@ mod virsh;
 use std::path::{Path, PathBuf};
 
 use crate::hypervisor::HypervisorError;
-use definition::Unreadable;
+use definition::{Owner, Unreadable};
 use virsh::Virsh;
 
 pub use source::LibvirtSource;
@@ -95,6 +97,13 @@ impl Domain {
         Ok(state.trim().to_owned())
     }
 
+    /// Whom QEMUs of this daemon run as.
+    async fn qemu_owner(&self) -> Result<Option<Owner>, HypervisorError> {
+        let capabilities = self.virsh().capabilities().await?;
+        definition::owner(&capabilities)
+            .map_err(|error| unreadable("find out whom QEMU runs as", &error))
+    }
+
     fn virsh(&self) -> Virsh {
         Virsh::new(&self.uri, &self.name)
     }
@@ -102,11 +111,7 @@ impl Domain {
     /// A socket of this guest's, free to be listened on.
     fn fresh_socket(&self, purpose: &str) -> Result<PathBuf, HypervisorError> {
         let path = self.directory.join(format!("{}.{purpose}", self.guest));
-        match std::fs::remove_file(&path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(cannot_listen(&path, &error)),
-        }
+        sockets::free(&path)?;
         Ok(path)
     }
 }

@@ -17,6 +17,8 @@ pub(super) const NO_DOWNTIME: u64 = 1;
 pub(super) const SLOW: u64 = 1;
 /// How long the rest of the first pass is to take at least. Several looks fit into it.
 const IN_SIGHT: Duration = Duration::from_millis(400);
+/// How long libvirt may take to stop a guest that was told. One that still runs then is told again.
+const AT_ONCE: Duration = Duration::from_secs(2);
 const MEBIBYTE: u64 = 1 << 20;
 /// How long memory may be copied again and again...
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -50,6 +52,8 @@ pub(super) struct Pace {
     /// When the first pass began and ended.
     first_pass: Option<Duration>,
     second_pass: Option<Duration>,
+    /// When the guest was told last that it will be stopped.
+    told: Option<Duration>,
 }
 
 impl Pace {
@@ -65,6 +69,7 @@ impl Pace {
             line: 0,
             first_pass: None,
             second_pass: None,
+            told: None,
         }
     }
 
@@ -92,7 +97,15 @@ impl Pace {
             return self.at(self.rate_of_first_pass(job.memory_remaining));
         }
         let ended = *self.second_pass.get_or_insert(now);
+        if self
+            .told
+            .is_some_and(|told| now.saturating_sub(told) < AT_ONCE)
+        {
+            return Step::Wait;
+        }
         if self.fits(job.memory_remaining) {
+            self.told = Some(now);
+            self.rate = self.full;
             return Step::Stop;
         }
         let first_pass = ended.saturating_sub(began);
@@ -179,6 +192,8 @@ mod tests {
         // 100 MiB/s for 100 ms.
         assert_eq!(pace.next(SECOND, &look(2, 11 * MEBIBYTE)), Step::Rate(128));
         assert_eq!(pace.next(SECOND, &look(3, 10 * MEBIBYTE)), Step::Stop);
+        assert_eq!(pace.next(2 * SECOND, &look(4, MEBIBYTE)), Step::Wait);
+        assert_eq!(pace.next(4 * SECOND, &look(5, MEBIBYTE)), Step::Stop);
     }
 
     #[test]

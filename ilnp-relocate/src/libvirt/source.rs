@@ -11,7 +11,7 @@ use super::migration::{self, Watch};
 use super::pace::{NO_DOWNTIME, Pace};
 use super::rpc::outgoing::Outgoing;
 use super::virsh::Virsh;
-use super::{Domain, cannot_listen};
+use super::{Domain, cannot_listen, sockets};
 use crate::hypervisor::{
     Assistance, Copied, Description, HypervisorError, Plan, Progress, Source, Storage, Stream,
 };
@@ -142,10 +142,19 @@ impl Source for LibvirtSource {
                 targets.map(|disk| disk.target.clone()).collect()
             }
         };
+        if definition.accelerator == "tcg" {
+            // physmem.c of QEMU before 9.0: libvirt's memory is of whole MiB, which is where it goes wrong.
+            tracing::warn!(
+                domain = self.domain.name,
+                "the domain is emulated (type 'qemu'): QEMU before 9.0 may lose what such a guest writes while it is \
+                 copied, and the guest crashes; use KVM (type 'kvm') or a later QEMU"
+            );
+        }
         self.limits = Some(Limits::read(&virsh).await?);
         migration::set_max_downtime(&virsh, Duration::from_millis(NO_DOWNTIME)).await?;
         let full = plan.bandwidth.map_or(UNLIMITED, migration::rate);
 
+        sockets::let_in(&self.domain.directory)?;
         let socket = self.domain.fresh_socket("outgoing")?;
         let relay = Outgoing::listen(&socket, assistance.socket(&Stream::Control))
             .map_err(|error| cannot_listen(&socket, &error))?;

@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
+use super::definition::{Definition, Image};
 use super::rpc::incoming::Incoming;
 use super::rpc::migration::Terms;
-use super::{Domain, cannot_listen, description, images};
+use super::sockets::Directory;
+use super::{Domain, aside, cannot_listen, description};
 use crate::hypervisor::{Description, HypervisorError, Plan, Storage, Stream, Target};
+use crate::qemu::room;
 
 /// Where daemons listen that are not given by their URI, the modular one before the other.
 const DAEMONS: [&str; 2] = ["/run/libvirt/virtqemud-sock", "/run/libvirt/libvirt-sock"];
@@ -34,6 +37,30 @@ impl LibvirtTarget {
         }
     }
 
+    /// Opens the sockets that the guest arrives at, with these images.
+    async fn listen(&self, images: &[Image]) -> Result<Prepared, HypervisorError> {
+        let daemon = daemon(&self.domain.uri)?;
+        let directory = Directory::beside(&daemon);
+        directory.make(self.domain.qemu_owner().await?)?;
+        let memory = directory.socket("memory", &self.domain.name)?;
+        let disks = directory.socket("disks", &self.domain.name)?;
+        let socket = self.domain.fresh_socket("incoming")?;
+        let terms = Terms {
+            name: self.domain.name.clone(),
+            definition: self.domain.xml(false).await?,
+            memory: format!("unix://{}", memory.display()),
+            disks: format!("unix://{}", disks.display()),
+            copied: images.iter().map(|image| image.target.clone()).collect(),
+        };
+        let relay = Incoming::listen(&socket, daemon, terms)
+            .map_err(|error| cannot_listen(&socket, &error))?;
+        Ok(Prepared {
+            relay,
+            memory,
+            disks,
+        })
+    }
+
     async fn must_not_run(&self) -> Result<(), HypervisorError> {
         match self.domain.state().await?.as_str() {
             "shut off" | "crashed" => Ok(()),
@@ -52,6 +79,7 @@ impl Target for LibvirtTarget {
         let definition = self.domain.definition(false).await?;
         let ours = self.domain.describe(&definition).await?;
         description::compare(guest, &ours, plan)?;
+        room::check_memory(&guest.name, guest.memory)?;
         for image in &definition.disks {
             let Some(disk) = guest.disks.iter().find(|disk| disk.id == image.target) else {
                 continue;
@@ -61,14 +89,7 @@ impl Target for LibvirtTarget {
                 Storage::Delta => disk.delta,
                 Storage::Full => disk.whole,
             };
-            let room = images::room(&image.file)?;
-            if room < needed {
-                return Err(HypervisorError::Refused(format!(
-                    "disk {} needs {needed} octets beside {}, and {room} are left",
-                    disk.id,
-                    image.file.display()
-                )));
-            }
+            room::check_disk(&image.file, needed)?;
         }
         Ok(())
     }
@@ -76,30 +97,21 @@ impl Target for LibvirtTarget {
     async fn prepare(&mut self, _guest: &Description, plan: &Plan) -> Result<(), HypervisorError> {
         self.must_not_run().await?;
         let definition = self.domain.definition(false).await?;
-        let mut copied = Vec::new();
-        if plan.storage != Storage::None {
-            for image in &definition.disks {
-                images::empty(image).await?;
-                copied.push(image.target.clone());
+        let images = match plan.storage {
+            Storage::None => &[][..],
+            Storage::Delta | Storage::Full => &definition.disks,
+        };
+        let prepared = match make_room(images).await {
+            Ok(()) => self.listen(images).await,
+            Err(error) => Err(error),
+        };
+        match prepared {
+            Ok(prepared) => self.prepared = Some(prepared),
+            Err(error) => {
+                put_back(&definition)?;
+                return Err(error);
             }
         }
-        let memory = self.domain.fresh_socket("memory")?;
-        let disks = self.domain.fresh_socket("disks")?;
-        let socket = self.domain.fresh_socket("incoming")?;
-        let terms = Terms {
-            name: self.domain.name.clone(),
-            definition: self.domain.xml(false).await?,
-            memory: format!("unix://{}", memory.display()),
-            disks: format!("unix://{}", disks.display()),
-            copied,
-        };
-        let relay = Incoming::listen(&socket, daemon(&self.domain.uri)?, terms)
-            .map_err(|error| cannot_listen(&socket, &error))?;
-        self.prepared = Some(Prepared {
-            relay,
-            memory,
-            disks,
-        });
         Ok(())
     }
 
@@ -128,42 +140,60 @@ impl Target for LibvirtTarget {
     }
 
     async fn resume(&mut self) -> Result<(), HypervisorError> {
-        let resumed = match self.domain.state().await?.as_str() {
-            "running" => Ok(()),
-            "paused" => {
-                let virsh = self.domain.virsh();
-                virsh
-                    .run("resume the domain", "resume", &[])
-                    .await
-                    .map(drop)
-            }
-            state => Err(HypervisorError::Failed {
+        let state = self.domain.state().await?;
+        if !matches!(state.as_str(), "running" | "paused") {
+            return Err(HypervisorError::Failed {
                 doing: "resume the domain".to_owned(),
-                reason: format!("it is {state} (its log is in /var/log/libvirt/qemu)"),
-            }),
-        };
-        resumed.inspect(|()| self.prepared = None)
+                reason: format!(
+                    "it is {state} (/var/log/libvirt/qemu/{}.log says why)",
+                    self.domain.name
+                ),
+            });
+        }
+        for image in &self.domain.definition(false).await?.disks {
+            aside::keep(image)?;
+        }
+        if state == "paused" {
+            let virsh = self.domain.virsh();
+            virsh.run("resume the domain", "resume", &[]).await?;
+        }
+        self.prepared = None;
+        Ok(())
     }
 
     async fn discard(&mut self) -> Result<(), HypervisorError> {
         // libvirt ends a half-made domain with the connection that made it.
         self.prepared = None;
         match self.domain.state().await?.as_str() {
-            "shut off" | "crashed" => Ok(()),
-            "running" => Err(HypervisorError::Refused(format!(
-                "domain {} runs here: it is not thrown away",
-                self.domain.name
-            ))),
+            "shut off" | "crashed" => {}
+            "running" => {
+                return Err(HypervisorError::Refused(format!(
+                    "domain {} runs here: it is not thrown away",
+                    self.domain.name
+                )));
+            }
             _ => {
                 let doing = "throw away the domain that has arrived";
                 let virsh = self.domain.virsh();
                 match virsh.run(doing, "destroy", &[]).await {
-                    Err(_) if self.domain.state().await? == "shut off" => Ok(()),
-                    destroyed => destroyed.map(drop),
+                    Err(_) if self.domain.state().await? == "shut off" => {}
+                    destroyed => destroyed.map(drop)?,
                 }
             }
         }
+        put_back(&self.domain.definition(false).await?)
     }
+}
+
+async fn make_room(images: &[Image]) -> Result<(), HypervisorError> {
+    for image in images {
+        aside::put(image).await?;
+    }
+    Ok(())
+}
+
+fn put_back(definition: &Definition) -> Result<(), HypervisorError> {
+    definition.disks.iter().try_for_each(aside::back)
 }
 
 fn not_prepared(domain: &Domain) -> HypervisorError {

@@ -59,6 +59,12 @@ impl Virsh {
             })
     }
 
+    /// What the daemon says of itself and its host, as XML.
+    pub(super) async fn capabilities(&self) -> Result<String, HypervisorError> {
+        self.finished("ask whom QEMU runs as", self.bare("capabilities"))
+            .await
+    }
+
     async fn finished(&self, doing: &str, mut command: Command) -> Result<String, HypervisorError> {
         let output = timeout(DEADLINE, command.output())
             .await

@@ -22,7 +22,7 @@ mod nbd;
 mod pace;
 mod process;
 mod proxy;
-mod room;
+pub(crate) mod room;
 mod settings;
 mod source;
 mod target;

@@ -13,7 +13,7 @@ const OVERHEAD: u64 = 96 << 20;
 const TABLES: u64 = 8 << 20;
 
 /// Refuses a guest for which there is too little free memory.
-pub(super) fn check_memory(guest: &str, memory: u64) -> Result<(), HypervisorError> {
+pub(crate) fn check_memory(guest: &str, memory: u64) -> Result<(), HypervisorError> {
     let meminfo =
         std::fs::read_to_string("/proc/meminfo").map_err(|error| HypervisorError::Failed {
             doing: "read /proc/meminfo".to_owned(),
@@ -34,7 +34,7 @@ pub(super) fn check_memory(guest: &str, memory: u64) -> Result<(), HypervisorErr
 }
 
 /// Refuses a disk for which there is too little room where its overlay is to be.
-pub(super) fn check_disk(overlay: &Path, octets: u64) -> Result<(), HypervisorError> {
+pub(crate) fn check_disk(overlay: &Path, octets: u64) -> Result<(), HypervisorError> {
     let directory = overlay.parent().unwrap_or(overlay);
     let room = statvfs(directory).map_err(|error| HypervisorError::Failed {
         doing: format!("find out how much room there is in {}", directory.display()),

@@ -1,6 +1,6 @@
 //! What the agents of two sites do for a move: they carry the streams, and decide.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -65,7 +65,6 @@ impl Streams {
             let here = streams.socket(&stream);
             let _ = std::fs::remove_file(&here);
             let listener = UnixListener::bind(&here).unwrap();
-            open(&here);
             let there = target.socket(&stream).unwrap().to_owned();
             let count = streams.carried[index(&stream)].clone();
             let mut cut = streams.cut.subscribe();
@@ -92,12 +91,13 @@ impl Streams {
         self.carried[index(stream)].load(Ordering::Relaxed)
     }
 
-    /// Cuts the streams once this many octets have gone through one of them.
+    /// Cuts the streams once this many octets have gone through one of them. Does not return.
     pub(crate) async fn cut_after(&self, stream: &Stream, octets: usize) {
         while self.octets(stream) < octets {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         self.cut();
+        std::future::pending().await
     }
 }
 
@@ -118,12 +118,6 @@ impl Assistance for Streams {
     async fn stopped(&self) {
         self.told.lock().unwrap().push("stopped");
     }
-}
-
-/// QEMU runs as a user of its own.
-fn open(socket: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o777)).unwrap();
 }
 
 async fn join(here: UnixStream, there: PathBuf, count: Arc<AtomicUsize>) {

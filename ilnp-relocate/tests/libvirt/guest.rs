@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::site::{DOMAIN, Site};
+use super::site::{DOMAIN, EMULATOR, Site};
 
 /// What the disk holds: 64 MiB, the program in the base, and 8 MiB in the overlay that the guest
 /// does not change.
@@ -94,6 +94,16 @@ impl Site {
 
     pub(crate) fn overlay(&self) -> PathBuf {
         self.directory.join("images/vm1.qcow2")
+    }
+
+    /// Where the overlay is while another guest arrives.
+    pub(crate) fn aside(&self) -> PathBuf {
+        self.overlay().with_extension("qcow2.aside")
+    }
+
+    /// Where the overlay of an earlier stay is kept.
+    pub(crate) fn kept(&self) -> PathBuf {
+        self.overlay().with_extension("qcow2.left")
     }
 
     /// The base image, and an empty overlay.
@@ -194,7 +204,7 @@ fn definition(site: &Path) -> String {
   <cpu mode='custom' match='exact'><model>qemu64</model><feature policy='disable' name='cx16'/></cpu>
   <on_reboot>destroy</on_reboot>
   <devices>
-    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <emulator>{EMULATOR}</emulator>
     <disk type='file' device='disk'>
       <driver name='qemu' type='qcow2'/>
       <source file='{site}/images/vm1.qcow2'/>

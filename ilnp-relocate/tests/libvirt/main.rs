@@ -6,5 +6,7 @@ mod agents;
 mod failures;
 mod guest;
 mod moves;
+mod operated;
 mod refusals;
 mod site;
+mod world;
