@@ -61,6 +61,11 @@ pub(crate) fn probe_end(options: &Options) -> Result<PathBuf, LabError> {
     find(options.bin_dir.as_deref(), "ilnp-lab-end")
 }
 
+/// The agent of hypervisors, which is its command as well.
+pub(crate) fn relocate(options: &Options) -> Result<PathBuf, LabError> {
+    find(options.bin_dir.as_deref(), "ilnp-relocate")
+}
+
 /// Finds a program of this workspace in a folder, or beside the running program.
 fn find(folder: Option<&Path>, name: &str) -> Result<PathBuf, LabError> {
     let folder = match folder {

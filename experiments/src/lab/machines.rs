@@ -5,8 +5,9 @@ use crate::daemon::configuration;
 use crate::error::{Doing, LabError};
 use crate::guest::Kernel;
 use crate::lab::MoveTimes;
-use crate::machine::{Boot, Daemon, furnish};
-use crate::programs::probe_end;
+use crate::machine::{Agent, Boot, Daemon, certify, furnish};
+use crate::programs::{probe_end, relocate};
+use crate::scenario::MoveKind;
 use crate::topology::Party;
 
 impl Lab {
@@ -45,40 +46,61 @@ impl Lab {
                 &probe_end,
             )?);
         }
-        let out = &self.options.out;
-        let (machines, hypervisors) = self.topology.machines_and_hypervisors();
+        let (machines, _) = self.topology.machines_and_hypervisors();
         for (machine, image) in machines.iter_mut().zip(images) {
-            let place = hypervisors
-                .iter()
-                .find(|one| one.name() == machine.hypervisor());
-            if let Some(hypervisor) = place {
-                let boot = Boot {
-                    kernel: kernel.image.clone(),
-                    image,
-                };
-                machine.start(hypervisor, boot, out)?;
-            }
+            let kernel = kernel.image.clone();
+            machine.set_boot(Boot { kernel, image });
+        }
+        self.start_agents()?;
+        for machine in &self.topology.machines {
+            self.agent_at(machine.hypervisor())?.boot(machine.name())?;
         }
         Ok(())
     }
 
+    fn start_agents(&mut self) -> Result<(), LabError> {
+        let program = relocate(&self.options)?;
+        let authority = certify(&program, &self.topology)?;
+        let (topology, out) = (&self.topology, &self.options.out);
+        for hypervisor in topology.hypervisors() {
+            let agent = Agent::start(&program, topology, hypervisor, &authority, out)?;
+            self.agents.push(agent);
+        }
+        Ok(())
+    }
+
+    fn agent_at(&self, hypervisor: &str) -> Result<&Agent, LabError> {
+        let agent = self
+            .agents
+            .iter()
+            .find(|one| one.hypervisor() == hypervisor);
+        agent.ok_or_else(|| LabError::Misuse(format!("{hypervisor} has no agent")))
+    }
+
     /// Moves a virtual machine to a hypervisor of a site, to another one when it is there already.
-    pub(super) fn move_machine(&mut self, name: &str, site: &str) -> Result<MoveTimes, LabError> {
+    pub(super) fn move_machine(
+        &mut self,
+        name: &str,
+        site: &str,
+        kind: MoveKind,
+    ) -> Result<MoveTimes, LabError> {
         let (clock, out) = (self.clock, &self.options.out);
         let (machines, hypervisors) = self.topology.machines_and_hypervisors();
         let misuse = |what: String| LabError::Misuse(what);
         let machine = machines.iter_mut().find(|one| one.name() == name);
         let machine =
             machine.ok_or_else(|| misuse(format!("no virtual machine is called {name:?}")))?;
-        let place = |name: &str| hypervisors.iter().find(|one| one.name() == name);
-        let source = place(machine.hypervisor());
+        let agent = self
+            .agents
+            .iter()
+            .find(|one| one.hypervisor() == machine.hypervisor());
         let target = hypervisors
             .iter()
             .find(|one| one.site() == site && one.name() != machine.hypervisor());
-        let (source, target) = source
+        let (agent, target) = agent
             .zip(target)
             .ok_or_else(|| misuse(format!("{site} has no other hypervisor for {name}")))?;
-        machine.migrate(source, target, clock, out)
+        machine.relocate(agent, target, kind, clock, out)
     }
 
     /// Waits until every virtual machine can be reached.

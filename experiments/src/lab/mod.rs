@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::clock::Clock;
 use crate::daemon::Daemon;
 use crate::error::{Doing, LabError};
+use crate::machine::Agent;
 use crate::name_server::{self, Keys, NameServer};
 use crate::process;
 use crate::programs::{Programs, find_programs};
@@ -54,6 +55,8 @@ impl MoveTimes {
 pub struct Lab {
     daemons: Vec<Daemon>,
     name_servers: Vec<NameServer>,
+    /// The agents of hypervisors.
+    agents: Vec<Agent>,
     /// What signs updates and transfers, where there are name servers.
     keys: Option<Keys>,
     topology: Topology,
@@ -97,6 +100,7 @@ impl Lab {
             programs,
             daemons: vec![],
             name_servers: vec![],
+            agents: vec![],
         };
         for host in lab.topology.hosts.iter().filter(|h| !h.speaks_ilnp()) {
             lab.wait_for_address(host)?;
@@ -228,7 +232,7 @@ impl Lab {
         overlap: Duration,
     ) -> Result<MoveTimes, LabError> {
         if self.topology.machine(host).is_ok() {
-            return self.move_machine(host, site);
+            return self.move_machine(host, site, kind);
         }
         let clock = self.clock;
         let (host, site) = self.topology.host_and_site(host, site)?;

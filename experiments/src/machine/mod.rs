@@ -1,8 +1,8 @@
 //! Hosts that are virtual machines.
 
+mod agent;
 mod boot;
 mod furnish;
-mod migration;
 
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -10,11 +10,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::clock::Clock;
 use crate::error::{Doing, LabError};
 use crate::guest::console::{Answer, Console};
-use crate::process::Process;
-use crate::scenario::{self, Protocol};
+use crate::lab::MoveTimes;
+use crate::scenario::{self, MoveKind, Protocol};
+use crate::topology::Hypervisor;
 
+pub(crate) use agent::{Agent, certify};
 pub(crate) use boot::Boot;
 pub(crate) use furnish::{Daemon, furnish};
 
@@ -35,9 +38,10 @@ pub struct Machine {
     site: String,
     /// The hypervisor that it is on.
     hypervisor: String,
-    /// What it boots, once it was started.
+    /// What it boots, once that was made.
     boot: Option<Boot>,
-    process: Option<Process>,
+    /// How often it was moved.
+    moves: u32,
 }
 
 impl Machine {
@@ -55,7 +59,7 @@ impl Machine {
             site: settings.site.clone(),
             hypervisor: settings.site.clone(),
             boot: None,
-            process: None,
+            moves: 0,
         })
     }
 
@@ -82,6 +86,28 @@ impl Machine {
     /// The hypervisor that it is on.
     pub fn hypervisor(&self) -> &str {
         &self.hypervisor
+    }
+
+    /// Says what it is to boot.
+    pub(crate) fn set_boot(&mut self, boot: Boot) {
+        self.boot = Some(boot);
+    }
+
+    /// Moves it to another hypervisor, by the agent of the one that it is on.
+    pub(crate) fn relocate(
+        &mut self,
+        agent: &Agent,
+        target: &Hypervisor,
+        kind: MoveKind,
+        clock: Clock,
+        out: &Path,
+    ) -> Result<MoveTimes, LabError> {
+        self.moves += 1;
+        let events = out.join(format!("{}-move-{}.jsonl", self.name(), self.moves));
+        let times = agent.relocate(self.name(), target.name(), kind, clock, &events)?;
+        target.name().clone_into(&mut self.hypervisor);
+        target.site().clone_into(&mut self.site);
+        Ok(times)
     }
 
     /// The folder for its sockets and its image.
