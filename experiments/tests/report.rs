@@ -70,6 +70,7 @@ fn moved(usable: u64, updated: Option<u64>, acknowledged: Option<u64>) -> Moved 
         usable: Some(at(usable)),
         updated: updated.map(at),
         acknowledged: acknowledged.map(at),
+        relocation: None,
         published: vec![],
     }
 }
@@ -292,22 +293,22 @@ fn what_moves_cost_is_told_beyond_what_a_migration_costs() {
         Some((110.0, 210.0, vec![210.0, 110.0]))
     );
     assert_eq!(
-        values(gap, Kind::ToAnotherSite),
+        values(gap, Kind::Hard),
         Some((160.0, 310.0, vec![310.0, 160.0]))
     );
     assert_eq!(
-        values(gap, Kind::Difference),
+        values(gap, Kind::HardDifference),
         Some((50.0, 100.0, vec![100.0, 50.0]))
     );
     let stall = "tcp mobile -> fixed: stall beyond the gap of udp";
     assert_eq!(
-        values(stall, Kind::ToAnotherSite),
+        values(stall, Kind::Hard),
         Some((40.0, 150.0, vec![40.0, 150.0]))
     );
     let table = report.table();
     assert!(table.contains("VirtualWire (NSDI 2013): 1.4 s"), "{table}");
     assert!(
-        table.contains("difference  2   50 ms   100 ms   100 ms"),
+        table.contains("hard, beyond inside  2   50 ms   100 ms   100 ms"),
         "{table}"
     );
 }
@@ -320,5 +321,5 @@ fn a_difference_needs_a_move_inside_a_site_before() {
     run.moves.extend(run_of_a_machine().1.moves.pop());
     let report = Report::new(&scenario, &[run]);
     let mut all = report.runs[0].interruptions.iter();
-    assert!(all.all(|one| one.moves == Kind::ToAnotherSite));
+    assert!(all.all(|one| one.moves == Kind::Hard));
 }

@@ -1,5 +1,8 @@
 //! The virtual machines of a lab.
 
+use ilnp_relocate::channel::RelocationId;
+use ilnp_relocate::report::Report;
+
 use super::Lab;
 use crate::daemon::configuration;
 use crate::error::{Doing, LabError};
@@ -78,12 +81,15 @@ impl Lab {
     }
 
     /// Moves a virtual machine to a hypervisor of a site, to another one when it is there already.
-    pub(super) fn move_machine(
+    ///
+    /// # Errors
+    /// [`LabError::Failed`] with what the agent says when it was not moved.
+    pub(crate) fn move_machine(
         &mut self,
         name: &str,
         site: &str,
         kind: MoveKind,
-    ) -> Result<MoveTimes, LabError> {
+    ) -> Result<(MoveTimes, RelocationId), LabError> {
         let (clock, out) = (self.clock, &self.options.out);
         let (machines, hypervisors) = self.topology.machines_and_hypervisors();
         let misuse = |what: String| LabError::Misuse(what);
@@ -101,6 +107,14 @@ impl Lab {
             .zip(target)
             .ok_or_else(|| misuse(format!("{site} has no other hypervisor for {name}")))?;
         machine.relocate(agent, target, kind, clock, out)
+    }
+
+    /// What the agents say of all relocations. They hear from the guest after it has moved, so it is
+    /// asked late.
+    pub(crate) fn relocations(&self) -> Result<Vec<Report>, LabError> {
+        let reports = self.agents.iter().map(Agent::reports);
+        let reports: Result<Vec<_>, _> = reports.collect();
+        Ok(reports?.concat())
     }
 
     /// Waits until every virtual machine can be reached.

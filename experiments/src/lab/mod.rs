@@ -232,7 +232,8 @@ impl Lab {
         overlap: Duration,
     ) -> Result<MoveTimes, LabError> {
         if self.topology.machine(host).is_ok() {
-            return self.move_machine(host, site, kind);
+            let (times, _) = self.move_machine(host, site, kind)?;
+            return Ok(times);
         }
         let clock = self.clock;
         let (host, site) = self.topology.host_and_site(host, site)?;

@@ -7,14 +7,16 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use ilnp_relocate::api::Reports;
+use ilnp_relocate::channel::RelocationId;
+use ilnp_relocate::report::{Event, Line, Phase, Report};
 
 use super::Machine;
 use crate::clock::Clock;
 use crate::error::{Doing, LabError};
 use crate::lab::MoveTimes;
 use crate::process::{self, Process, append, last_lines};
-use crate::scenario::{Accelerator, MoveKind};
+use crate::scenario::Accelerator;
 use crate::topology::{Hypervisor, Site, Topology};
 
 /// Where agents listen for each other.
@@ -111,31 +113,21 @@ impl Agent {
         process::run(self.command().args(["start", machine]), "").map(drop)
     }
 
-    /// Moves a machine to another hypervisor, and returns when it was stopped and when it was known
-    /// to run there. What the agent says is left in `events`.
+    /// Moves a machine to another hypervisor, and returns when it was stopped, when it was known to run
+    /// there, and which relocation that was. When it is to be prepared, the daemon in it is told
+    /// before. What the agent says is left in `events`.
     pub(crate) fn relocate(
         &self,
         machine: &str,
         target: &str,
-        kind: MoveKind,
+        prepared: bool,
         clock: Clock,
         events: &Path,
-    ) -> Result<MoveTimes, LabError> {
-        let mode = match kind {
-            MoveKind::Hard => "--hard",
-            MoveKind::Soft => "--soft",
-        };
+    ) -> Result<(MoveTimes, RelocationId), LabError> {
+        let mode = if prepared { "--soft" } else { "--hard" };
         let mut command = self.command();
-        command.args([
-            "--json",
-            "move",
-            machine,
-            "--to",
-            target,
-            "--storage",
-            "none",
-            mode,
-        ]);
+        command.args(["--json", "move", machine, "--to", target]);
+        command.args(["--storage", "none", mode]);
         let file = fs::File::create(events).doing(|| format!("write {}", events.display()))?;
         command.stdin(Stdio::null()).stdout(file);
         let mut moving = Process::start("ilnp-relocate move", &mut command, &self.log)?;
@@ -150,25 +142,34 @@ impl Agent {
             None => return Err(failed(format!("not done after {} s", MOVE.as_secs()))),
         }
         let text = fs::read_to_string(events).doing(|| format!("read {}", events.display()))?;
-        times(&text, clock).ok_or_else(|| failed("it does not tell when".to_owned()))
+        made(&text, clock).ok_or_else(|| failed("it does not tell when".to_owned()))
+    }
+
+    /// What became of all relocations from here.
+    pub(crate) fn reports(&self) -> Result<Vec<Report>, LabError> {
+        let mut command = self.command();
+        command.args(["--json", "report", "--last", &usize::MAX.to_string()]);
+        let output = process::run(&mut command, "")?;
+        let reports: Reports = serde_json::from_slice(&output.stdout)
+            .doing(|| format!("read what the agent of {} reports", self.hypervisor))?;
+        Ok(reports.reports)
     }
 }
 
 /// When a machine was stopped and when it ran again, in the events of a move.
-fn times(events: &str, clock: Clock) -> Option<MoveTimes> {
-    let events: Vec<Value> = events
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect();
-    let at = |phase: &str| {
-        let is_it = |event: &&Value| event["event"] == "phase" && event["phase"] == phase;
-        let wall = events.iter().find(is_it)?["time_s"].as_f64()?;
-        Some(clock.at_wall(Duration::try_from_secs_f64(wall).ok()?))
+fn made(events: &str, clock: Clock) -> Option<(MoveTimes, RelocationId)> {
+    let lines = events.lines().map(serde_json::from_str::<Line>);
+    let lines: Vec<Line> = lines.filter_map(Result::ok).collect();
+    let at = |phase| {
+        let mut all = lines.iter();
+        let line = all.find(|line| line.event == Event::Phase { phase })?;
+        Some(clock.at_wall(Duration::try_from_secs_f64(line.time_s).ok()?))
     };
-    Some(MoveTimes {
-        cut: at("stop")?,
-        attached: at("resume")?,
-    })
+    let times = MoveTimes {
+        cut: at(Phase::Stop)?,
+        attached: at(Phase::Resume)?,
+    };
+    Some((times, lines.first()?.relocation))
 }
 
 fn configuration(
@@ -254,17 +255,22 @@ mod tests {
         };
         let clock = Clock::start();
         let event = |phase: &str, at: f64| {
-            format!("{{\"schema\":1,\"time_s\":{at},\"event\":\"phase\",\"phase\":\"{phase}\"}}\n")
+            let relocation = format!("{:032x}", 7);
+            format!(
+                "{{\"schema\":1,\"time_s\":{at},\"relocation\":\"{relocation}\",\
+                 \"event\":\"phase\",\"phase\":\"{phase}\"}}\n"
+            )
         };
         let all = [
             event("memory", wall(1.0)),
             event("stop", wall(2.0)),
             event("resume", wall(2.5)),
         ];
-        let times = times(&all.concat(), clock).unwrap();
+        let (times, relocation) = made(&all.concat(), clock).unwrap();
+        assert!(relocation.to_string().ends_with("07"));
         let stood = times.attached - times.cut;
         assert!((stood.as_secs_f64() - 0.5).abs() < 0.01, "{stood:?}");
-        assert!(super::times(&all[..2].concat(), clock).is_none());
-        assert!(super::times("noise\n", clock).is_none());
+        assert!(made(&all[..2].concat(), clock).is_none());
+        assert!(made("noise\n", clock).is_none());
     }
 }

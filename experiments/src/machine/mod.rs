@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use ilnp_relocate::channel::RelocationId;
 use serde_json::Value;
 
 use crate::clock::Clock;
@@ -93,7 +94,8 @@ impl Machine {
         self.boot = Some(boot);
     }
 
-    /// Moves it to another hypervisor, by the agent of the one that it is on.
+    /// Moves it to another hypervisor, by the agent of the one that it is on. Only a daemon can be
+    /// told before.
     pub(crate) fn relocate(
         &mut self,
         agent: &Agent,
@@ -101,13 +103,14 @@ impl Machine {
         kind: MoveKind,
         clock: Clock,
         out: &Path,
-    ) -> Result<MoveTimes, LabError> {
+    ) -> Result<(MoveTimes, RelocationId), LabError> {
         self.moves += 1;
         let events = out.join(format!("{}-move-{}.jsonl", self.name(), self.moves));
-        let times = agent.relocate(self.name(), target.name(), kind, clock, &events)?;
+        let prepared = kind == MoveKind::Soft && self.speaks_ilnp();
+        let made = agent.relocate(self.name(), target.name(), prepared, clock, &events)?;
         target.name().clone_into(&mut self.hypervisor);
         target.site().clone_into(&mut self.site);
-        Ok(times)
+        Ok(made)
     }
 
     /// The folder for its sockets and its image.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::interruption::{Series, series};
+use super::interruption::{Kind, Series, series};
 use super::{Report, since};
 use crate::error::{Doing, LabError};
 use crate::measure::flow::Unit;
@@ -35,7 +35,7 @@ struct MoveLine<'a> {
     number: usize,
     host: &'a str,
     to: &'a str,
-    inside_site: bool,
+    kind: Kind,
     measure: String,
     value_ms: Option<f64>,
 }
@@ -89,7 +89,7 @@ pub(super) fn write_moves(report: &Report, file: &Path) -> Result<(), LabError> 
                     number: index + 1,
                     host: &step.host,
                     to: &step.to,
-                    inside_site: step.inside_site,
+                    kind: Kind::of(step),
                     measure: measure.clone(),
                     value_ms,
                 })

@@ -1,14 +1,14 @@
 //! What the moves of a run did to its sessions: distributions instead of single moves.
 //!
 //! A move inside a site changes no Locator, so what it costs is what a live migration costs. Where
-//! both kinds of moves take turns, the difference between a move to another site and the move inside
-//! a site that came before it is what the change of site costs, whatever the machine does meanwhile.
+//! kinds of moves take turns, the difference between a move to another site and the move inside a
+//! site that came before it is what the change of site costs, whatever the machine does meanwhile.
 
 use serde::Serialize;
 
-use super::{RunReport, SessionReport};
+use super::{FlowReport, MoveReport, RunReport, SessionReport};
 use crate::measure::flow::Unit;
-use crate::scenario::Program;
+use crate::scenario::{MoveKind, Program};
 
 /// One measure of all moves of a kind.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -31,20 +31,52 @@ pub struct Interruption {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// Those to another site.
-    ToAnotherSite,
     /// Those from one hypervisor to another of the same site.
     InsideASite,
-    /// Those to another site, each minus the one inside a site before it.
-    Difference,
+    /// Those to another site that the host learns of afterwards.
+    Hard,
+    /// Those to another site that the host is prepared for.
+    Soft,
+    /// The hard ones, each minus the one inside a site before it.
+    HardDifference,
+    /// The soft ones, each minus the one inside a site before it.
+    SoftDifference,
 }
 
 impl Kind {
+    const ALL: [Self; 5] = [
+        Self::InsideASite,
+        Self::Hard,
+        Self::Soft,
+        Self::HardDifference,
+        Self::SoftDifference,
+    ];
+
     pub(super) fn title(self) -> &'static str {
         match self {
-            Self::ToAnotherSite => "to another site",
             Self::InsideASite => "inside a site",
-            Self::Difference => "difference",
+            Self::Hard => "hard",
+            Self::Soft => "soft",
+            Self::HardDifference => "hard, beyond inside",
+            Self::SoftDifference => "soft, beyond inside",
+        }
+    }
+
+    /// Which kind a move is of.
+    pub(super) fn of(step: &MoveReport) -> Self {
+        match (step.inside_site, step.kind) {
+            (true, _) => Self::InsideASite,
+            (false, MoveKind::Hard) => Self::Hard,
+            (false, MoveKind::Soft) => Self::Soft,
+        }
+    }
+
+    /// The kind of moves that this is a difference of.
+    fn beyond(self) -> Option<Self> {
+        match self {
+            Self::HardDifference => Some(Self::Hard),
+            Self::SoftDifference => Some(Self::Soft),
+            Self::InsideASite | Self::Hard | Self::Soft => None,
         }
     }
 }
@@ -65,6 +97,14 @@ pub(super) fn series(run: &RunReport) -> Vec<Series> {
         measure: "from the cut to the new attachment".to_owned(),
         values: stopped.collect(),
     }];
+    let relocations = run.moves.iter().map(|step| step.relocation.as_ref());
+    let downtimes: Vec<_> = relocations.map(|one| one?.downtime_ms).collect();
+    if downtimes.iter().any(Option::is_some) {
+        all.push(Series {
+            measure: "downtime by QEMU".to_owned(),
+            values: downtimes,
+        });
+    }
     for session in &run.sessions {
         let name = format!(
             "{} {} -> {}",
@@ -85,6 +125,16 @@ pub(super) fn series(run: &RunReport) -> Vec<Series> {
             measure: format!("{name}: gap"),
             values: gaps,
         });
+        if session.flows.len() > 1 {
+            all.extend(session.flows.iter().map(|flow| {
+                Series {
+                    measure: format!("{name}: gap from {} to {}", flow.from, flow.to),
+                    values: (0..run.moves.len())
+                        .map(|index| flow_gap(flow, index))
+                        .collect(),
+                }
+            }));
+        }
         all.extend(path.map(|values| Series {
             measure: format!("{name}: stall beyond the gap of udp"),
             values,
@@ -96,20 +146,19 @@ pub(super) fn series(run: &RunReport) -> Vec<Series> {
 /// The distributions of a run.
 pub(super) fn distributions(run: &RunReport) -> Vec<Interruption> {
     let series = series(run);
-    let each = series.iter().flat_map(|series| {
-        [Kind::ToAnotherSite, Kind::InsideASite, Kind::Difference]
-            .map(|kind| Interruption::of(series, kind, run))
-    });
+    let each = series
+        .iter()
+        .flat_map(|series| Kind::ALL.map(|kind| Interruption::of(series, kind, run)));
     each.flatten().collect()
 }
 
 impl Interruption {
     fn of(series: &Series, kind: Kind, run: &RunReport) -> Option<Self> {
         let moves = || run.moves.iter().zip(&series.values);
-        let values_ms: Vec<f64> = match kind {
-            Kind::Difference => differences(series, run),
-            _ => moves()
-                .filter(|(step, _)| step.inside_site == (kind == Kind::InsideASite))
+        let values_ms: Vec<f64> = match kind.beyond() {
+            Some(kind) => differences(series, kind, run),
+            None => moves()
+                .filter(|(step, _)| Kind::of(step) == kind)
                 .filter_map(|(_, value)| *value)
                 .collect(),
         };
@@ -126,13 +175,13 @@ impl Interruption {
     }
 }
 
-/// Each move to another site, minus the last one of the same host inside a site.
-fn differences(series: &Series, run: &RunReport) -> Vec<f64> {
+/// Each move of a kind, minus the last one of the same host inside a site.
+fn differences(series: &Series, kind: Kind, run: &RunReport) -> Vec<f64> {
     let moves: Vec<_> = run.moves.iter().zip(&series.values).collect();
     let each = moves.iter().enumerate().map(|(index, (step, value))| {
         let mut before = moves.iter().take(index).rev();
         let inside = before.find(|(other, _)| other.host == step.host && other.inside_site);
-        (!step.inside_site).then_some((**value)? - (*inside?.1)?)
+        (Kind::of(step) == kind).then_some((**value)? - (*inside?.1)?)
     });
     each.flatten().collect()
 }
@@ -146,11 +195,13 @@ fn rank(sorted: &[f64], tenths: usize) -> Option<f64> {
 
 /// The longest gap of any direction at a move.
 fn gap(session: &SessionReport, index: usize) -> Option<f64> {
-    let gaps = session
-        .flows
-        .iter()
-        .map(|flow| Some(flow.moves.get(index)?.as_ref()?.gap_ms));
+    let gaps = session.flows.iter().map(|flow| flow_gap(flow, index));
     gaps.flatten().reduce(f64::max)
+}
+
+/// The gap of one direction at a move.
+fn flow_gap(flow: &FlowReport, index: usize) -> Option<f64> {
+    Some(flow.moves.get(index)?.as_ref()?.gap_ms)
 }
 
 /// The datagrams between the same two hosts, for a session that retransmits.

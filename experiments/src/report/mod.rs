@@ -3,6 +3,7 @@
 mod csv_files;
 mod interruption;
 mod names;
+mod relocation;
 mod session;
 mod table;
 pub mod timeline;
@@ -18,6 +19,7 @@ use crate::scenario::{MoveKind, Protocol, Scenario};
 
 pub use interruption::{Interruption, Kind};
 pub use names::{NameReport, VisibleReport};
+pub use relocation::{PhaseReport, RelocationReport};
 pub use session::{FlowReport, SessionReport};
 
 /// The version of the JSON document.
@@ -77,6 +79,9 @@ pub struct MoveReport {
     pub updated_ms: Option<f64>,
     /// The first acknowledgement came.
     pub acknowledged_ms: Option<f64>,
+    /// What the hypervisors' agents say of it, when the host is a virtual machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relocation: Option<RelocationReport>,
     /// Each name server that the host is published at.
     pub published: Vec<VisibleReport>,
 }
@@ -224,6 +229,10 @@ impl MoveReport {
             usable_ms: moved.usable.map(ms),
             updated_ms: moved.updated.map(ms),
             acknowledged_ms: moved.acknowledged.map(ms),
+            relocation: moved
+                .relocation
+                .as_ref()
+                .map(|one| RelocationReport::new(one, moved.times.cut, run.start)),
             published: moved
                 .published
                 .iter()

@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use ilnp_core::id::Locator;
 
-use super::{FlowReport, MoveReport, Report, RunReport, SessionReport};
+use super::{FlowReport, Kind, MoveReport, Report, RunReport, SessionReport};
 use crate::measure::flow::Unit;
-use crate::scenario::{MoveKind, Program};
+use crate::scenario::Program;
 
 /// The whole report.
 pub(super) fn of(report: &Report) -> String {
@@ -136,6 +136,10 @@ fn moves(run: &RunReport) -> String {
         .iter()
         .filter_map(|session| Some((session, at_correspondent(session, run)?)))
         .collect();
+    let relocated = run.moves.iter().any(|step| step.relocation.is_some());
+    if relocated {
+        rows[0].extend(["copy", "sent", "down"].map(str::to_owned));
+    }
     let servers = servers(run);
     rows[0].extend(servers.iter().map(|server| format!("L64 at {server}")));
     for (session, flow) in &measured {
@@ -149,10 +153,7 @@ fn moves(run: &RunReport) -> String {
                 |time| format!("+{}", milliseconds(time - begin)),
             )
         };
-        let kind = match step.kind {
-            MoveKind::Hard => "hard",
-            MoveKind::Soft => "soft",
-        };
+        let kind = Kind::of(step).title();
         let mut row = vec![
             format!("{} {} -> {} ({kind})", index + 1, step.host, step.to),
             format!("{:.2} s", begin / 1e3),
@@ -160,6 +161,9 @@ fn moves(run: &RunReport) -> String {
             after(step.updated_ms),
             after(step.acknowledged_ms),
         ];
+        if relocated {
+            row.extend(relocation(step));
+        }
         row.extend(servers.iter().map(|server| {
             let mut places = step.published.iter();
             after(
@@ -175,6 +179,22 @@ fn moves(run: &RunReport) -> String {
         rows.push(row);
     }
     aligned(&rows)
+}
+
+/// How long the copy of a running virtual machine took, how much was sent, and for how long it stood
+/// still by QEMU's account.
+fn relocation(step: &MoveReport) -> [String; 3] {
+    let none = || "-".to_owned();
+    step.relocation.as_ref().map_or_else(
+        || [none(), none(), none()],
+        |one| {
+            [
+                milliseconds(one.copied_ms()),
+                format!("{} MiB", one.sent.copies >> 20),
+                one.downtime_ms.map_or_else(none, milliseconds),
+            ]
+        },
+    )
 }
 
 /// A line for each measure and each kind of moves.

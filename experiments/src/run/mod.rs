@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use ilnp_core::id::Locator;
+use ilnp_relocate::report::Report as Relocation;
 
 use crate::error::LabError;
 use crate::interrupt::Interrupt;
@@ -62,6 +63,8 @@ pub struct Moved {
     pub updated: Option<Duration>,
     /// When the first acknowledgement of it came.
     pub acknowledged: Option<Duration>,
+    /// What the agents of the hypervisors say of it, when a virtual machine moved.
+    pub relocation: Option<Relocation>,
     /// When each name server showed the Locators of the new site: server, and when.
     pub published: Vec<(String, Option<Duration>)>,
 }
@@ -133,11 +136,11 @@ pub fn run(
     let start = lab.clock().now();
     tracing::info!(protocol = protocol.key(), "every session is established");
     steps.perform(&mut lab, start, interrupt)?;
-    interrupt.sleep_until(lab.clock().instant(start + scenario.duration))?;
     let end = lab.clock().now();
     steps.stop_sending();
     interrupt.sleep_until(lab.clock().instant(end + LINGER))?;
-    let (times, sessions) = steps.finish()?;
+    let (moves, sessions) = steps.finish()?;
+    let relocations = lab.relocations()?;
     let names = names.finish(&lab)?;
     lab.write_down_daemons()?;
     let seen = watch.finish(&lab)?;
@@ -149,7 +152,7 @@ pub fn run(
         protocol,
         start,
         end,
-        moves: seen.moves(&lab, &times, &names)?,
+        moves: seen.moves(&lab, &moves, &relocations, &names)?,
         sessions,
         updates: seen.updates,
         names,

@@ -130,7 +130,7 @@ impl NameWatch {
             }
             Ok(Published {
                 software: watched.software,
-                expected: locators_at(lab, lab.host(&host.name)?.site())?,
+                expected: locators_at(lab, lab.topology().party(&host.name)?.site())?,
                 host: host.name,
                 shown,
                 witnesses,

@@ -4,6 +4,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use ilnp_core::id::Locator;
+use ilnp_relocate::channel::RelocationId;
 
 use super::names::locators_at;
 use crate::error::LabError;
@@ -16,7 +17,16 @@ use crate::workload::{self, Observed, Session};
 pub(super) struct Steps {
     /// In the order of the scenario; `None` for one that has not started.
     sessions: Vec<Option<Running>>,
-    times: Vec<MoveTimes>,
+    moves: Vec<Made>,
+    /// For how long the scenario's time stood still so far.
+    stood: Duration,
+}
+
+/// A move that was made.
+pub(super) struct Made {
+    pub(super) times: MoveTimes,
+    /// Which relocation it was, when a virtual machine moved.
+    pub(super) relocation: Option<RelocationId>,
 }
 
 /// A session under way.
@@ -59,11 +69,13 @@ impl Steps {
         }
         Ok(Self {
             sessions,
-            times: vec![],
+            moves: vec![],
+            stood: Duration::ZERO,
         })
     }
 
-    /// Starts the other sessions and moves the hosts, each at its time after `start`.
+    /// Starts the other sessions and moves the hosts, each at its time after `start`, and waits for
+    /// the end. The scenario's time stands still while a virtual machine is moved.
     pub(super) fn perform(
         &mut self,
         lab: &mut Lab,
@@ -72,11 +84,16 @@ impl Steps {
     ) -> Result<(), LabError> {
         let scenario = lab.scenario().clone();
         for (at, step) in in_order(&scenario) {
-            interrupt.sleep_until(lab.clock().instant(start + at))?;
+            interrupt.sleep_until(lab.clock().instant(start + self.stood + at))?;
             match step {
                 Step::Move(step) => {
                     tracing::info!(host = step.host, to = step.to, "moves");
-                    self.times.push(make(lab, step)?);
+                    let asked = lab.clock().now();
+                    let made = make(lab, step)?;
+                    if made.relocation.is_some() {
+                        self.stood += lab.clock().now().saturating_sub(asked);
+                    }
+                    self.moves.push(made);
                 }
                 Step::Session(index, workload) => {
                     let program = workload.program.name();
@@ -88,7 +105,7 @@ impl Steps {
                 }
             }
         }
-        Ok(())
+        interrupt.sleep_until(lab.clock().instant(start + self.stood + scenario.duration))
     }
 
     /// Lets every sender stop.
@@ -99,7 +116,7 @@ impl Steps {
     }
 
     /// Ends every session.
-    pub(super) fn finish(self) -> Result<(Vec<MoveTimes>, Vec<Ended>), LabError> {
+    pub(super) fn finish(self) -> Result<(Vec<Made>, Vec<Ended>), LabError> {
         let running = self.sessions.into_iter().flatten();
         let ended = running.map(|running| {
             Ok(Ended {
@@ -110,7 +127,7 @@ impl Steps {
                 observed: running.session.finish()?,
             })
         });
-        Ok((self.times, ended.collect::<Result<_, LabError>>()?))
+        Ok((self.moves, ended.collect::<Result<_, LabError>>()?))
     }
 }
 
@@ -145,7 +162,14 @@ impl Running {
 }
 
 /// Makes a move, and returns when it began to matter: with its silence, when it has one.
-fn make(lab: &mut Lab, step: &Move) -> Result<MoveTimes, LabError> {
+fn make(lab: &mut Lab, step: &Move) -> Result<Made, LabError> {
+    if lab.topology().machine(&step.host).is_ok() {
+        let (times, relocation) = lab.move_machine(&step.host, &step.to, step.kind)?;
+        return Ok(Made {
+            times,
+            relocation: Some(relocation),
+        });
+    }
     let silent = (step.kind == MoveKind::Hard && !step.silence.is_zero())
         .then(|| lab.silence(&step.host))
         .transpose()?;
@@ -153,9 +177,12 @@ fn make(lab: &mut Lab, step: &Move) -> Result<MoveTimes, LabError> {
         sleep(step.silence);
     }
     let times = lab.move_host(&step.host, &step.to, step.kind, step.overlap)?;
-    Ok(MoveTimes {
-        cut: silent.unwrap_or(times.cut),
-        ..times
+    Ok(Made {
+        times: MoveTimes {
+            cut: silent.unwrap_or(times.cut),
+            ..times
+        },
+        relocation: None,
     })
 }
 

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ilnp_relocate::report::Report as Relocation;
+
 use super::names::Published;
-use super::steps::Ended;
+use super::steps::{Ended, Made};
 use super::{Moved, Reached, Watched};
 use crate::error::LabError;
 use crate::lab::{Lab, MoveTimes};
@@ -134,15 +136,21 @@ impl Seen {
     pub(super) fn moves(
         &self,
         lab: &Lab,
-        times: &[MoveTimes],
+        made: &[Made],
+        relocations: &[Relocation],
         names: &[Published],
     ) -> Result<Vec<Moved>, LabError> {
-        let moves: Vec<(&Move, &MoveTimes)> = lab.scenario().moves.iter().zip(times).collect();
-        let each = moves.iter().enumerate().map(|(index, (step, times))| {
+        let moves: Vec<(&Move, &Made)> = lab.scenario().moves.iter().zip(made).collect();
+        let each = moves.iter().enumerate().map(|(index, (step, made))| {
             let mut later = moves.iter().skip(index + 1);
             let next = later.find(|(later, _)| later.host == step.host);
-            let end = next.map_or(Duration::MAX, |(_, times)| times.begin());
-            self.moved(lab, step, **times, end, names)
+            let end = next.map_or(Duration::MAX, |(_, made)| made.times.begin());
+            let mut all = relocations.iter();
+            let relocation = all.find(|one| Some(one.relocation) == made.relocation);
+            Ok(Moved {
+                relocation: relocation.cloned(),
+                ..self.moved(lab, step, made.times, end, names)?
+            })
         });
         each.collect()
     }
@@ -190,6 +198,7 @@ impl Seen {
             usable,
             updated: first(false),
             acknowledged: first(true),
+            relocation: None,
             published: own
                 .map(|one| {
                     let at = one.shown.first(prefixes, &(begin..end));

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::{Host, LinkSettings, Move, Scenario, Site, Vm};
+use super::{Host, LinkSettings, Move, MoveKind, Scenario, Site, Vm};
 
 const LONGEST_RUN: Duration = Duration::from_secs(24 * 3600);
 const LARGEST_DELAY: Duration = Duration::from_secs(60);
@@ -72,7 +72,7 @@ impl Scenario {
     /// Whether a host makes a soft move.
     pub fn moves_softly(&self, host: &str) -> bool {
         let mut moves = self.moves.iter();
-        moves.any(|step| step.host == host && step.kind == super::MoveKind::Soft)
+        moves.any(|step| step.host == host && step.kind == MoveKind::Soft)
     }
 
     fn validate_sites(&self) -> Result<(), Invalid> {
@@ -164,7 +164,20 @@ impl Scenario {
                 self.site_before(index, host) != step.to || host.vm.is_some() && has_others,
                 format_args!("\"{}\" is there already", host.name),
             )?;
-            let end = step.end();
+            // A virtual machine stands still by itself, and the scenario's time with it.
+            at.key("silence").check(
+                host.vm.is_none() || step.silence.is_zero(),
+                "a virtual machine stands still by itself",
+            )?;
+            at.key("kind").check(
+                host.vm.is_none() || host.ilnp || step.kind == MoveKind::Hard,
+                "there is no daemon in it that could be told before",
+            )?;
+            let end = if host.vm.is_some() {
+                step.at
+            } else {
+                step.end()
+            };
             at.key("at").check(
                 step.at >= earliest && end < self.duration,
                 "moves stand in the order of their time, the next begins after the last has \
@@ -204,8 +217,8 @@ impl Move {
     /// When the old attachment is cut.
     pub fn end(&self) -> Duration {
         match self.kind {
-            super::MoveKind::Hard => self.at + self.silence,
-            super::MoveKind::Soft => self.at + self.overlap,
+            MoveKind::Hard => self.at + self.silence,
+            MoveKind::Soft => self.at + self.overlap,
         }
     }
 }
