@@ -227,7 +227,8 @@ impl Host {
 pub struct Move {
     /// Who moves.
     pub host: String,
-    /// When, from the start of the workloads.
+    /// When, from the start of the workloads. The scenario's time stands still while a virtual machine
+    /// is moved, which takes as long as it takes.
     #[serde(with = "units::duration")]
     pub at: Duration,
     /// The site that it moves to.
