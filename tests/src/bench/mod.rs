@@ -8,6 +8,7 @@ mod many;
 mod moves;
 mod names;
 mod pair;
+mod relocate;
 pub mod report;
 mod stall;
 mod throughput;
@@ -29,6 +30,7 @@ pub const LINES: &[(&str, Measure)] = &[
     ("stall", stall::stall),
     ("crowd", many::crowd),
     ("idle", idle::idle),
+    ("relocate", relocate::relocate),
     ("names-positive", names::positive),
     ("names-nxdomain", names::negative),
     ("names-updates", names::updates),
