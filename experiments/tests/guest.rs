@@ -13,7 +13,7 @@ use experiments::scenario::{Protocol, parse};
 const SCENARIO: &str = r#"
 name = "a guest that moves away and back"
 protocol = "ilnp"
-duration = "14s"
+duration = "36s"
 
 [[site]]
 name = "a"
@@ -46,7 +46,7 @@ to = "b"
 
 [[move]]
 host = "guest"
-at = "7s"
+at = "9s"
 to = "a"
 
 [[workload]]
@@ -75,7 +75,7 @@ to = "guest"
 program = "curl"
 from = "peer"
 to = "guest"
-size = "8MB"
+size = "12MB"
 speed = "500kB"
 "#;
 
