@@ -18,9 +18,39 @@ const LOOK: Duration = Duration::from_secs(1);
 pub enum Question {
     /// Weigh this. The answer is an error, for people, when this copy is fenced in spite of a run
     /// that it was told of, or when nothing changed.
-    Weigh(Evidence, oneshot::Sender<Result<(), String>>),
+    Weigh(Evidence, oneshot::Sender<Weighed>),
     /// Forget the identifier, and end: the next daemon takes a new one.
     Renounce(oneshot::Sender<Result<(), String>>),
+}
+
+/// What came of a piece of evidence: what was decided is in force.
+pub type Weighed = Result<Durable, String>;
+
+/// A decision that is in force, and outlasts a crash soon.
+#[derive(Debug)]
+pub struct Durable(Option<oneshot::Receiver<Result<(), String>>>);
+
+impl Durable {
+    /// It does already.
+    pub const fn now() -> Self {
+        Self(None)
+    }
+
+    /// It will when this says so.
+    pub const fn soon(saved: oneshot::Receiver<Result<(), String>>) -> Self {
+        Self(Some(saved))
+    }
+
+    /// Waits until it does.
+    ///
+    /// # Errors
+    /// Why it does not, for people.
+    pub async fn wait(self) -> Result<(), String> {
+        match self.0 {
+            None => Ok(()),
+            Some(saved) => saved.await.map_err(|_| stopping())?,
+        }
+    }
 }
 
 /// Brings evidence to the task that decides. Clones share everything.
@@ -56,26 +86,31 @@ impl Custodian {
         self.fenced.borrow().clone()
     }
 
-    /// Brings a piece of evidence, and waits until what follows from it is done.
+    /// Brings a piece of evidence, and waits until what follows from it is done and durable.
     ///
     /// # Errors
     /// Why this copy is fenced although the agent runs it, or why nothing changed, for people.
     pub async fn weigh(&self, evidence: Evidence) -> Result<(), String> {
-        self.ask(|answer| Question::Weigh(evidence, answer)).await
+        self.decide(evidence).await?.wait().await
     }
 
-    /// Brings what the agent says of the run of the guest that this is. The Generation ID is looked
-    /// at in the same moment: what the agent grants, it grants to the machine as it is now.
+    /// Brings what the agent says of the run of the guest that this is, and waits until what follows
+    /// from it is done. The Generation ID is looked at in the same moment: what the agent grants, it
+    /// grants to the machine as it is now.
     ///
     /// # Errors
     /// As for [`weigh`](Self::weigh).
-    pub async fn run(&self, epoch: u64, instance: Instance) -> Result<(), String> {
-        self.weigh(Evidence::Run {
+    pub async fn run(&self, epoch: u64, instance: Instance) -> Weighed {
+        self.decide(Evidence::Run {
             epoch,
             instance,
             generation: Generation::of_this_machine(),
         })
         .await
+    }
+
+    async fn decide(&self, evidence: Evidence) -> Weighed {
+        self.ask(|answer| Question::Weigh(evidence, answer)).await
     }
 
     /// Gives the identifier up for good: the daemon ends, and takes a new one at its next start.
@@ -99,14 +134,17 @@ impl Custodian {
         }
     }
 
-    async fn ask(
+    async fn ask<T>(
         &self,
-        question: impl FnOnce(oneshot::Sender<Result<(), String>>) -> Question,
-    ) -> Result<(), String> {
-        let stopping = |_| "ilnp-hostd is stopping".to_owned();
+        question: impl FnOnce(oneshot::Sender<Result<T, String>>) -> Question,
+    ) -> Result<T, String> {
         let (answer, answered) = oneshot::channel();
         let asked = self.questions.send(question(answer)).await;
-        asked.map_err(|_| stopping(()))?;
-        answered.await.map_err(|_| stopping(()))?
+        asked.map_err(|_| stopping())?;
+        answered.await.map_err(|_| stopping())?
     }
+}
+
+fn stopping() -> String {
+    "ilnp-hostd is stopping".to_owned()
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ilnp_core::id::Nid;
 use ilnp_service::durable;
@@ -47,6 +48,19 @@ pub enum GuardError {
 pub struct Guard {
     custody: Custody,
     path: PathBuf,
+    /// How often it was put down to be written.
+    versions: u64,
+    /// The version in the file: a write that comes late replaces no newer one.
+    written: Arc<Mutex<u64>>,
+}
+
+/// What was known at a moment, to be made durable by whoever has the time to wait for the disk.
+#[derive(Debug)]
+pub struct Unsaved {
+    custody: Custody,
+    path: PathBuf,
+    version: u64,
+    written: Arc<Mutex<u64>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -72,7 +86,12 @@ impl Guard {
         let kept = read(&path)?.filter(|kept| kept.nid() == nid);
         let is_new = kept.is_none();
         let custody = kept.unwrap_or_else(|| Custody::new(nid, machine.clone(), generation));
-        let mut guard = Self { custody, path };
+        let mut guard = Self {
+            custody,
+            path,
+            versions: 0,
+            written: Arc::default(),
+        };
         let seen = [
             Some(Evidence::Machine(machine.clone())),
             generation.map(Evidence::Generation),
@@ -108,22 +127,51 @@ impl Guard {
     ///
     /// # Errors
     /// [`GuardError::File`]; what was kept before is still there then.
-    pub fn save(&self) -> Result<(), GuardError> {
+    pub fn save(&mut self) -> Result<(), GuardError> {
+        self.unsaved().save()
+    }
+
+    /// What is known now, to be saved elsewhere.
+    pub fn unsaved(&mut self) -> Unsaved {
+        self.versions += 1;
+        Unsaved {
+            custody: self.custody.clone(),
+            path: self.path.clone(),
+            version: self.versions,
+            written: self.written.clone(),
+        }
+    }
+}
+
+impl Unsaved {
+    /// Makes it outlast a crash, unless something newer does already.
+    ///
+    /// # Errors
+    /// [`GuardError::File`]; what was kept before is still there then.
+    pub fn save(self) -> Result<(), GuardError> {
+        // A write that panicked has not counted.
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if *written > self.version {
+            return Ok(());
+        }
         let stored = Stored {
             schema: SCHEMA,
-            custody: self.custody.clone(),
+            custody: self.custody,
         };
+        let path = &self.path;
         serde_json::to_vec_pretty(&stored)
             .map_err(io::Error::from)
             .and_then(|mut text| {
                 text.push(b'\n');
-                durable::replace(&self.path, &text, 0o644)
+                durable::replace(path, &text, 0o644)
             })
             .map_err(|source| GuardError::File {
                 action: "write",
-                path: self.path.clone(),
+                path: path.clone(),
                 source,
-            })
+            })?;
+        *written = self.version;
+        Ok(())
     }
 }
 

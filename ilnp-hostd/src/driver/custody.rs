@@ -4,10 +4,11 @@ use ilnp_core::node::Input;
 use ilnp_service::explain::explain;
 use ring::digest::{Context, SHA256};
 use ring::rand::{SecureRandom as _, SystemRandom};
+use tokio::sync::oneshot;
 
 use super::live::Driver;
 use crate::clock;
-use crate::clone::{Evidence, Question, Step};
+use crate::clone::{Durable, Evidence, GuardError, Question, Step, Weighed};
 use crate::{clone, identity};
 
 impl Driver {
@@ -28,12 +29,13 @@ impl Driver {
         }
     }
 
-    fn weigh(&mut self, evidence: Evidence) -> Result<(), String> {
+    fn weigh(&mut self, evidence: Evidence) -> Weighed {
         let is_run = matches!(evidence, Evidence::Run { .. });
         let before = self.guard.custody().clone();
         let mut custody = before.clone();
         let step = custody.weigh(evidence).map_err(|why| why.to_string())?;
         self.guard.set(custody);
+        let mut durable = Durable::now();
         match step {
             Step::Nothing => {}
             Step::Remember => self.save()?,
@@ -41,11 +43,20 @@ impl Driver {
                 self.fence();
                 self.save()?;
             }
+            // It uses the identifier already, and goes on doing so whatever the disk says: a host that
+            // has just arrived is not kept waiting for it. The agent is.
+            Step::Grant if before.fenced().is_none() => {
+                let seed = self.fresh_seed().inspect_err(|_| self.guard.set(before))?;
+                durable = self.save_aside();
+                self.use_identifier(seed);
+            }
             Step::Grant => {
                 let fresh = self.fresh_seed();
                 let fresh = fresh.and_then(|seed| self.save().map(|()| seed));
                 // What could not be made durable was not granted.
                 let seed = fresh.inspect_err(|_| self.guard.set(before))?;
+                self.host.fence(false);
+                tracing::info!("not fenced any more: the identifier is used again");
                 self.use_identifier(seed);
             }
         }
@@ -53,7 +64,7 @@ impl Driver {
         self.questions.fenced.send_replace(fenced.cloned());
         match fenced {
             Some(why) if is_run => Err(format!("this copy of the guest is fenced: {why}")),
-            _ => Ok(()),
+            _ => Ok(durable),
         }
     }
 
@@ -76,10 +87,6 @@ impl Driver {
     }
 
     fn use_identifier(&mut self, seed: [u8; 32]) {
-        if self.questions.fenced.borrow().is_some() {
-            tracing::info!("not fenced any more: the identifier is used again");
-        }
-        self.host.fence(false);
         let release = Input::Release { seed };
         self.engine.handle(clock::now(), release, &mut self.host);
     }
@@ -100,12 +107,19 @@ impl Driver {
             .map_err(|_| "a digest of 32 octets has another length".to_owned())
     }
 
-    fn save(&self) -> Result<(), String> {
-        self.guard.save().map_err(|error| {
-            let error = explain(&error.into());
-            tracing::error!(error, "what is known of copies of this host may be lost");
-            error
-        })
+    fn save(&mut self) -> Result<(), String> {
+        saved(self.guard.save())
+    }
+
+    /// Saves while everything else goes on.
+    fn save_aside(&mut self) -> Durable {
+        let unsaved = self.guard.unsaved();
+        let (tell, told) = oneshot::channel();
+        tokio::task::spawn_blocking(move || {
+            // Whoever asked may have gone.
+            let _ = tell.send(saved(unsaved.save()));
+        });
+        Durable::soon(told)
     }
 
     fn renounce(&self) -> Result<(), String> {
@@ -121,4 +135,12 @@ impl Driver {
         tracing::warn!("the identifier is given up; the next start makes a new one");
         Ok(())
     }
+}
+
+fn saved(result: Result<(), GuardError>) -> Result<(), String> {
+    result.map_err(|error| {
+        let error = explain(&error.into());
+        tracing::error!(error, "what is known of copies of this host may be lost");
+        error
+    })
 }

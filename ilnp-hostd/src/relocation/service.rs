@@ -1,6 +1,6 @@
 //! Does what the agent asks for.
 
-use ilnp_core::node;
+use ilnp_core::node::{self, Occasion};
 use ilnp_core::relocation::{
     Answer, Empty, Epoch, Event, Fence, FromGuest, GuestHello, Hello, Prepare, Prepared, Refused,
     Request, Resumed, Step, ToGuest, Told,
@@ -25,6 +25,8 @@ pub(super) struct Service {
     settings: Settings,
     port: Port,
     story: Story,
+    /// The hand-over that is prepared, until it happens or does not.
+    prepared: Option<u64>,
     /// Waits for name servers to confirm a Locator.
     confirmation: Option<AbortOnDropHandle<()>>,
 }
@@ -42,6 +44,7 @@ impl Service {
             settings,
             port,
             story: Story::default(),
+            prepared: None,
             confirmation: None,
         }
     }
@@ -71,10 +74,20 @@ impl Service {
     }
 
     fn hear(&mut self, tiding: Tiding) {
+        if let Tiding::Happened(_, node::Event::Told { occasion, .. }) = tiding
+            && occasion == Occasion::Expired
+        {
+            self.prepared = None;
+            self.story.called_off();
+        }
         if let Some(locator) = self.story.hear(tiding) {
             let publisher = self.settings.publisher.clone();
             let confirmed = async move { publisher.confirmed(locator).await };
             self.confirmation = Some(AbortOnDropHandle::new(tokio::spawn(confirmed)));
+        }
+        if self.story.planned().is_none() {
+            // It happened.
+            self.prepared = None;
         }
     }
 
@@ -111,7 +124,8 @@ impl Service {
 
     async fn hello(&self, hello: Hello) -> Result<Answer, String> {
         let custodian = &self.settings.custodian;
-        custodian.run(hello.epoch, hello.instance).await?;
+        let granted = custodian.run(hello.epoch, hello.instance).await?;
+        granted.wait().await?;
         Ok(Answer::Hello(GuestHello {
             nid: self.settings.nid,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -155,6 +169,7 @@ impl Service {
         self.story.prepared(prepare.epoch, prepare.locators);
         let order = node::Relocation::Prepare(future);
         let correspondents = self.relocate(order).await?;
+        self.prepared = Some(prepare.epoch);
         if nothing_new {
             // The link is the same at both sites: nobody needs to know.
             self.port.send(&FromGuest::Event(Event::Told(Told {
@@ -174,26 +189,31 @@ impl Service {
         Ok(Answer::Done(Empty {}))
     }
 
-    async fn cancel(&self, Epoch { epoch }: Epoch) -> Result<Answer, String> {
+    async fn cancel(&mut self, Epoch { epoch }: Epoch) -> Result<Answer, String> {
         // Cancelling twice, or what was never prepared, leaves everything as it is wanted.
-        if self.story.planned().is_some() {
+        if self.prepared.is_some() {
             self.expect(epoch)?;
         }
         self.relocate(node::Relocation::Cancel).await?;
+        self.prepared = None;
+        self.story.called_off();
         Ok(Answer::Done(Empty {}))
     }
 
     async fn resumed(&mut self, resumed: Resumed) -> Result<Answer, String> {
         let now = clock::now();
         let custodian = &self.settings.custodian;
-        custodian.run(resumed.epoch, resumed.instance).await?;
+        let granted = custodian.run(resumed.epoch, resumed.instance).await?;
         let unplanned = self.story.planned() != Some(resumed.epoch);
         if unplanned {
             // What was prepared was another move.
             self.relocate(node::Relocation::Cancel).await?;
         }
+        self.prepared = None;
         self.story.resumed(now, resumed.epoch);
         self.settings.planner.arrived().await;
+        // Only the agent waits for the disk.
+        granted.wait().await?;
         Ok(Answer::Done(Empty {}))
     }
 
@@ -207,12 +227,12 @@ impl Service {
 
     /// Refuses what belongs to another hand-over than the prepared one.
     fn expect(&self, epoch: u64) -> Result<(), String> {
-        match self.story.planned() {
-            Some(planned) if planned == epoch => Ok(()),
-            Some(planned) => Err(format!(
-                "epoch {planned} was prepared here, not epoch {epoch}"
+        match self.prepared {
+            Some(prepared) if prepared == epoch => Ok(()),
+            Some(prepared) => Err(format!(
+                "epoch {prepared} was prepared here, not epoch {epoch}"
             )),
-            None => Err(format!("nothing was prepared here for epoch {epoch}")),
+            None => Err(format!("nothing is prepared here for epoch {epoch}")),
         }
     }
 

@@ -22,7 +22,8 @@ const REPEATED: Duration = Duration::from_secs(1);
 /// may be over before the agent has said which one it was.
 #[derive(Debug, Default)]
 pub(super) struct Story {
-    /// The hand-over that was prepared last, and where the guest will be.
+    /// The hand-over that was prepared last, and where the guest will be; nowhere when it was called
+    /// off.
     planned: Option<(u64, Vec<Locator>)>,
     /// A hand-over that is over, as the agent says, though nothing was seen of it yet.
     awaited: Option<(u64, Instant)>,
@@ -56,6 +57,13 @@ impl Story {
     /// The hand-over that was prepared last.
     pub(super) fn planned(&self) -> Option<u64> {
         self.planned.as_ref().map(|(epoch, _)| *epoch)
+    }
+
+    /// What was prepared does not happen. What becomes of that is still told.
+    pub(super) fn called_off(&mut self) {
+        if let Some((_, locators)) = &mut self.planned {
+            locators.clear();
+        }
     }
 
     /// The agent says that the guest was moved.
@@ -297,6 +305,20 @@ mod tests {
         story.resumed(at(1600), 13);
         story.hear(told(1700, Occasion::Moved, 1, 1));
         assert_eq!(all(&mut story), [("first", 13, 700), ("all", 13, 700)]);
+    }
+
+    #[test]
+    fn a_move_that_was_called_off_is_not_the_next_one() {
+        let mut story = Story::default();
+        story.prepared(13, vec![B]);
+        story.called_off();
+        story.hear(told(100, Occasion::Cancelled, 1, 1));
+        assert_eq!(all(&mut story), [("told", 13, 1)]);
+        story.hear(Tiding::Noticed(at(1000)));
+        story.hear(changed(1100));
+        assert_eq!(all(&mut story), []);
+        story.resumed(at(1200), 14);
+        assert_eq!(all(&mut story), [("usable", 14, 100)]);
     }
 
     #[test]

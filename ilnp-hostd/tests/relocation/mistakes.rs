@@ -46,7 +46,7 @@ fn what_is_wrong_is_refused_and_changes_nothing() {
     let mut led = Led::start(&net);
     let refused = led.agent.ask(json!({"switch": {"epoch": 2}}));
     let reason = refused["error"]["reason"].as_str().unwrap();
-    assert!(reason.contains("nothing was prepared"), "{refused}");
+    assert!(reason.contains("nothing is prepared"), "{refused}");
     for (key, value, expected) in PLANS {
         let mut request = led.request(2, D);
         request["prepare"][key] = serde_json::from_str(value).unwrap();
@@ -88,4 +88,9 @@ fn what_is_wrong_is_refused_and_changes_nothing() {
     led.order("cancel", 2);
     led.wait_preferred(A);
     session(&net, "a");
+    let late = led.agent.ask(json!({"switch": {"epoch": 2}}));
+    let reason = late["error"]["reason"].as_str().unwrap();
+    assert!(reason.contains("nothing is prepared"), "{late}");
+    let twice = led.agent.ask(json!({"cancel": {"epoch": 1}}));
+    assert!(twice["done"].is_object(), "{twice}");
 }
