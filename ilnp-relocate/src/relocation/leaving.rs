@@ -87,14 +87,17 @@ pub(super) struct Telling {
 }
 
 impl Telling {
-    /// Prepares the guest. Says whether it knows.
-    async fn prepare(&self) -> Result<bool, String> {
+    /// Prepares the guest. Returns why it does not know, if that is so.
+    async fn prepare(&self) -> Result<Option<String>, String> {
         let reason = match (&self.port, &self.prepare) {
-            _ if self.mode == Mode::Hard => return Ok(false),
+            _ if self.mode == Mode::Hard => "the operator asked for a hard move".to_owned(),
             (None, _) => "it has no port to its daemon".to_owned(),
-            (_, None) => "the other site does not say what the guest will find".to_owned(),
+            (_, None) => {
+                "the other site has no [network] in its configuration, which says what the guest will find"
+                    .to_owned()
+            }
             (Some(port), Some(prepare)) => match port.prepare(prepare.clone()).await {
-                Ok(()) => return Ok(true),
+                Ok(()) => return Ok(None),
                 Err(error) => error.to_string(),
             },
         };
@@ -102,7 +105,7 @@ impl Telling {
             Mode::Soft => Err(format!("the guest cannot be told in advance: {reason}")),
             Mode::IfPossible | Mode::Hard => {
                 tracing::info!("the guest is not told in advance: {reason}");
-                Ok(false)
+                Ok(Some(reason))
             }
         }
     }
@@ -190,10 +193,9 @@ async fn run(copy: &mut Copy) -> Result<CopyDone, String> {
         let (relay, connection) = (relay.clone(), copy.connection.clone());
         relays.spawn(async move { relay.serve(&listener, &connection, &opening).await });
     }
-    let soft = copy.told.prepare().await?;
-    if soft {
-        copy.recorder.soft();
-    }
+    let unprepared = copy.told.prepare().await?;
+    let soft = unprepared.is_none();
+    copy.recorder.told_in_advance(unprepared);
     let helper = Helper {
         sockets: &copy.sockets,
         recorder: &copy.recorder,

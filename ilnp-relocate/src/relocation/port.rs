@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ilnp_core::relocation::{Event, Hello, Prepare, Resumed, Step};
+use ilnp_core::relocation::{Event, Fence, Hello, Prepare, Resumed, Step};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -24,7 +24,8 @@ const TRIES: u32 = 60;
 
 /// What a guest is told first.
 pub(super) enum First {
-    /// Which run of the guest this is.
+    /// Which run of the guest this is. What an earlier agent prepared, and did not live to carry out or
+    /// to take back, is taken back.
     Hello(Hello),
     /// That it has arrived.
     Resumed(Resumed),
@@ -111,10 +112,23 @@ impl Port {
     }
 }
 
+/// Another site has this guest, and what is left of it here cannot be ended.
+pub(super) async fn fence(path: PathBuf, epoch: u64, reason: String) {
+    let (guest, _) = Guest::new(path, PATIENCE);
+    match guest.fence(Fence { epoch, reason }).await {
+        Ok(()) => tracing::warn!("the guest here was told not to use its identifier"),
+        // It stands still, or has no daemon.
+        Err(error) => tracing::debug!("{error}"),
+    }
+}
+
 async fn greet(guest: &Guest, first: First) {
     for _ in 0..TRIES {
         let told = match &first {
-            First::Hello(hello) => guest.hello(hello.clone()).await.map(|_| ()),
+            First::Hello(hello) => match guest.hello(hello.clone()).await {
+                Ok(_) => guest.cancel(hello.epoch).await,
+                Err(error) => Err(error),
+            },
             First::Resumed(resumed) => guest.resumed(resumed.clone()).await,
         };
         match told {

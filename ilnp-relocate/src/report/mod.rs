@@ -48,6 +48,9 @@ pub struct Report {
     pub storage: Storage,
     /// Whether the guest knew in advance.
     pub soft: bool,
+    /// Why it did not, where it was to be copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unprepared: Option<String>,
     /// What happened, in order.
     pub phases: Vec<PhaseTimes>,
     /// What was sent.

@@ -49,6 +49,7 @@ impl Recorder {
                 reason: None,
                 storage,
                 soft: false,
+                unprepared: None,
                 phases: Vec::new(),
                 sent: Sent::default(),
                 downtime_ms: None,
@@ -129,9 +130,11 @@ impl Recorder {
         self.tell(Event::Phase { phase });
     }
 
-    /// The guest knows in advance.
-    pub fn soft(&self) {
-        self.lock().soft = true;
+    /// The guest knows in advance, or why not.
+    pub fn told_in_advance(&self, unprepared: Option<String>) {
+        let mut report = self.lock();
+        report.soft = unprepared.is_none();
+        report.unprepared = unprepared;
     }
 
     /// The copy goes on.

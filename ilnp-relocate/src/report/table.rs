@@ -24,6 +24,11 @@ pub fn table(report: &Report) -> String {
     if let Some(reason) = &report.reason {
         row("reason", reason.clone());
     }
+    match &report.unprepared {
+        None if report.soft => row("told in advance", "yes".to_owned()),
+        None => {}
+        Some(why) => row("told in advance", format!("no: {why}")),
+    }
     for times in &report.phases {
         let took = times
             .took_ms

@@ -15,7 +15,7 @@ use crate::relocation::job::{Ended, Job};
 use crate::relocation::leaving::{self, Copy, Sockets, Telling};
 use crate::relocation::orders::{Details, Offered, Say};
 use crate::relocation::plan::Mode;
-use crate::relocation::port::{First, Port};
+use crate::relocation::port::{self, First, Port};
 use crate::relocation::{arriving, hypervisors};
 use crate::report::Phase;
 use crate::site::Site;
@@ -320,6 +320,13 @@ impl Task {
                 Err(error) => Err(error),
             },
         };
+        if released.is_err()
+            && let Standing::Released { to, .. } = &self.custody.record().standing
+            && let Some(path) = hypervisors::port(&self.guest).await
+        {
+            let reason = format!("the guest runs at site {to} now");
+            tokio::spawn(port::fence(path, self.custody.record().epoch, reason));
+        }
         self.look_at("what is left of the guest here cannot be ended", released);
     }
 
