@@ -25,6 +25,7 @@ const NOTES: &[&str] = &[
     "rfc6742.md",
     "rfc6743.md",
     "rfc6744.md",
+    "rfc6748.md",
 ];
 
 /// `| id | section | level | requirement | code | tests |`
