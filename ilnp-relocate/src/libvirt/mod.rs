@@ -14,6 +14,7 @@
 //! * The guest is told before it is stopped: libvirt is held back by its limit of downtime and its
 //!   rate until what is left is little ([`pace`]).
 
+mod advice;
 mod aside;
 mod definition;
 mod description;

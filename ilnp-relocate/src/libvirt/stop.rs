@@ -10,6 +10,8 @@ use crate::hypervisor::HypervisorError;
 
 /// What `virsh` prints when a migration has stopped its guest.
 const STOPPED: &str = ": Suspended Migrated";
+/// In seconds: one that an agent has left behind when it was killed ends by itself.
+const LIFETIME: &str = "86400";
 
 /// Listens to the daemon's events. It takes some milliseconds until it does: it is started before
 /// the migration.
@@ -21,7 +23,10 @@ impl Stop {
     pub(super) fn watch(virsh: &Virsh) -> Result<Self, HypervisorError> {
         let doing = "watch the domain";
         let child = virsh
-            .command("event", &["--event", "lifecycle", "--loop"])
+            .command(
+                "event",
+                &["--event", "lifecycle", "--loop", "--timeout", LIFETIME],
+            )
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| virsh::not_started(doing, &error))?;

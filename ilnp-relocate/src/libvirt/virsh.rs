@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use super::advice;
 use crate::hypervisor::HypervisorError;
 
 /// For everything but a migration. Ending a QEMU that does not want to takes libvirt 15 s.
@@ -122,6 +123,10 @@ impl Virsh {
                 self.uri, self.domain, self.domain
             )));
         }
+        let reason = match advice::on(&reason) {
+            Some(advice) => format!("{reason} ({advice})"),
+            None => reason,
+        };
         Err(HypervisorError::Failed {
             doing: doing.to_owned(),
             reason,

@@ -20,6 +20,34 @@ fn one_command_moves_a_guest_there_and_back() {
 }
 
 #[test]
+fn a_guest_is_told_over_the_port_of_its_definition() {
+    let world = World::with_guest();
+    let connected = |name: &str| {
+        world.wait_for("the agent connects to the port", |world| {
+            let ask = ["qemu-monitor-command", DOMAIN, "--hmp", "info chardev"];
+            let devices = world.site(name).virsh(&ask);
+            let port = devices
+                .lines()
+                .find(|line| line.starts_with("charchannel0:"));
+            port.is_some_and(|port| !port.contains("disconnected"))
+        });
+    };
+    connected("a");
+    // Nobody answers in this guest: a move that insists on telling it is refused.
+    let soft = world.command("a", &["move", DOMAIN, "--to", "b", "--soft"]);
+    assert_eq!(soft.status.code(), Some(1));
+    let reason = said(&soft);
+    assert!(
+        reason.contains("did not answer prepare") && reason.contains("org.ilnp.relocate.0"),
+        "{reason}"
+    );
+    assert_eq!(world.comes_to_rest(), "a");
+    let moved = world.command("a", &["move", DOMAIN, "--to", "b"]);
+    assert!(moved.status.success(), "{}", said(&moved));
+    connected("b");
+}
+
+#[test]
 fn an_operator_of_either_site_aborts_a_move() {
     let world = World::with_guest();
     for (site, phase) in [("a", "disks"), ("b", "memory")] {
