@@ -4,7 +4,7 @@
 //! afterwards. Here the agents decide, and so three things are done differently from a plain
 //! `virsh migrate`:
 //!
-//! * What `virsh` says to the target's daemon passes two relays of ours ([`rpc`]). The one at the
+//! * What `virsh` says to the target's daemon passes two relays of ours (`rpc`). The one at the
 //!   source withholds the answer to the last call, so that the stopped guest stays at the source,
 //!   whole, until it is [released](crate::hypervisor::Source::release) or
 //!   [resumed](crate::hypervisor::Source::resume). The one at the target lets nothing pass but this
@@ -12,7 +12,7 @@
 //! * The definition that the target's operator has given the domain is what the target uses. The
 //!   source cannot name a file, a bridge or a program there.
 //! * The guest is told before it is stopped: libvirt is held back by its limit of downtime and its
-//!   rate until what is left is little ([`pace`]).
+//!   rate until what is left is little (`pace`).
 
 mod advice;
 mod aside;

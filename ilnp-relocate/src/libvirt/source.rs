@@ -18,6 +18,9 @@ use crate::hypervisor::{
 
 /// How long libvirt may take to give a migration up.
 const ABORT: Duration = Duration::from_secs(60);
+/// How long a daemon may be away: libvirt 9.0 was seen to crash when a job is aborted, and its guests
+/// go on without it until it is started again.
+const RESTART: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(100);
 /// libvirt's rate when the operator has said nothing: all there is, in MiB a second.
 const UNLIMITED: u64 = (i64::MAX as u64) >> 20;
@@ -61,6 +64,11 @@ impl LibvirtSource {
             }),
             _ => Ok(Self::new(domain)),
         }
+    }
+
+    async fn take_back(&self, virsh: &Virsh) -> Result<(), HypervisorError> {
+        self.abort(virsh).await?;
+        self.unpause(virsh).await
     }
 
     /// Ends a copy that has not ended by itself.
@@ -175,8 +183,16 @@ impl Source for LibvirtSource {
     async fn resume(&mut self) -> Result<(), HypervisorError> {
         self.relay = None;
         let virsh = self.domain.virsh();
-        self.abort(&virsh).await?;
-        self.unpause(&virsh).await?;
+        let deadline = Instant::now() + RESTART;
+        while let Err(error) = self.take_back(&virsh).await {
+            match error {
+                HypervisorError::Gone { .. } if Instant::now() < deadline => {
+                    tracing::warn!("{error}; trying again");
+                    sleep(LOOK * 10).await;
+                }
+                _ => return Err(error),
+            }
+        }
         if let Some(limits) = self.limits.take()
             && let Err(error) = limits.restore(&virsh).await
         {
