@@ -28,7 +28,8 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// Starts QEMU with these arguments and waits until it serves its monitor.
+    /// Starts QEMU with these arguments and waits until it serves its monitor. It ends with this,
+    /// unless it is [kept](Self::keep).
     pub(super) async fn start(
         settings: &Settings,
         arguments: &[String],
@@ -164,6 +165,11 @@ impl Instance {
     pub(super) async fn run_state(&self) -> Result<String, HypervisorError> {
         let status: Value = self.query("query-status", json!({})).await?;
         Ok(status["status"].as_str().unwrap_or("unknown").to_owned())
+    }
+
+    /// Lets QEMU outlive this.
+    pub(super) fn keep(&mut self) {
+        self.process.keep();
     }
 
     pub(super) fn process(&self) -> &Process {

@@ -69,7 +69,8 @@ impl Qemu {
             backends.push(own_image(disk).await?);
         }
         let arguments = arguments(&settings, Beginning::Boot, &backends);
-        let instance = Instance::start(&settings, &arguments).await?;
+        let mut instance = Instance::start(&settings, &arguments).await?;
+        instance.keep();
         Ok(Self { settings, instance })
     }
 

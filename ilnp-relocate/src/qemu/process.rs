@@ -31,10 +31,13 @@ pub(super) struct Process {
     log: PathBuf,
     /// How it ended; of this agent's child alone.
     exit: Option<Arc<OnceLock<ExitStatus>>>,
+    /// Whether it is somebody's, who ends it. Until then it ends with this.
+    kept: bool,
 }
 
 impl Process {
-    /// Starts QEMU. It outlives this process and whatever terminal that has.
+    /// Starts QEMU. It outlives this process and whatever terminal that has, once it is
+    /// [kept](Self::keep): work that is given up in between leaves nothing behind.
     ///
     /// `setsid` of util-linux, which is on every Debian system, makes the session and becomes QEMU.
     pub(super) fn spawn(
@@ -82,22 +85,37 @@ impl Process {
             pid_file,
             log,
             exit: Some(exit),
+            kept: false,
         })
     }
 
-    /// The QEMU that runs this guest here, if one does.
+    /// Lets it outlive this.
+    pub(super) fn keep(&mut self) {
+        self.kept = true;
+    }
+
+    /// The QEMU that runs this guest here, if one does. One that has just been started has not
+    /// written its file yet.
     pub(super) fn find(settings: &Settings) -> Option<Self> {
-        let pid_file = settings.pid_file();
-        let text = std::fs::read_to_string(&pid_file).ok()?;
-        let pid = Pid::from_raw(text.trim().parse().ok().filter(|pid| *pid > 0)?);
-        let process = Self {
+        let process = |pid| Self {
             pid,
-            pid_file,
+            pid_file: settings.pid_file(),
             log: settings.log_file(),
             exit: None,
+            kept: true,
         };
-        let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-        process.is_named_in(&arguments).then_some(process)
+        let text = std::fs::read_to_string(settings.pid_file()).unwrap_or_default();
+        let written = text.trim().parse().ok().filter(|pid| *pid > 0);
+        if let Some(pid) = written {
+            let found = process(Pid::from_raw(pid));
+            if found.is_named_in(&arguments_of(pid)) {
+                return Some(found);
+            }
+        }
+        let processes = std::fs::read_dir("/proc").ok()?.flatten();
+        let mut numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let pid = numbers.find(|pid| is_started_with(&settings.pid_file(), &arguments_of(*pid)))?;
+        Some(process(Pid::from_raw(pid)))
     }
 
     pub(super) fn pid(&self) -> Pid {
@@ -109,7 +127,7 @@ impl Process {
         if let Some(exit) = &self.exit {
             return exit.get().is_none();
         }
-        let arguments = std::fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
+        let arguments = arguments_of(self.pid.as_raw());
         // One that ends has no arguments any more, but still its files and their locks.
         self.is_named_in(&arguments) || (arguments.is_empty() && self.is_ending())
     }
@@ -172,6 +190,26 @@ impl Process {
     }
 }
 
+impl Drop for Process {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.kill();
+        }
+    }
+}
+
+/// The arguments of a process, each with a zero behind it.
+fn arguments_of(pid: i32) -> Vec<u8> {
+    std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
+}
+
+/// Whether these are a QEMU's that writes this file. Others may read it.
+fn is_started_with(pid_file: &Path, arguments: &[u8]) -> bool {
+    let arguments: Vec<&[u8]> = arguments.split(|octet| *octet == 0).collect();
+    let wanted = [b"-pidfile".as_slice(), pid_file.as_os_str().as_bytes()];
+    arguments.windows(2).any(|pair| pair == wanted)
+}
+
 /// The last lines of a file, in one.
 fn tail(path: &Path) -> String {
     let read = || -> std::io::Result<Vec<u8>> {
@@ -195,6 +233,15 @@ fn tail(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn knows_who_writes_the_file() {
+        let named = |arguments: &[u8]| is_started_with(Path::new("/run/vm1.pid"), arguments);
+        assert!(named(b"setsid\0qemu\0-pidfile\0/run/vm1.pid\0-S\0"));
+        assert!(!named(b"tail\0-f\0/run/vm1.pid\0"));
+        assert!(!named(b"qemu\0-pidfile\0/run/vm10.pid\0"));
+        assert!(!named(b""));
+    }
 
     #[test]
     fn tells_the_last_lines_alone() {

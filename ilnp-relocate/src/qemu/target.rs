@@ -168,7 +168,10 @@ impl Target for Incoming {
         check::check_nothing_runs(&self.settings)?;
         check::check_disks_match(&self.settings, guest)?;
         match self.start(guest, plan).await {
-            Ok(arriving) => self.arriving = Some(arriving),
+            Ok(mut arriving) => {
+                arriving.qemu.keep();
+                self.arriving = Some(arriving);
+            }
             Err(error) => {
                 self.remove_arrived_disks()?;
                 return Err(error);
