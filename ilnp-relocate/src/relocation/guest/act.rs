@@ -298,12 +298,11 @@ impl Task {
             self.custody.record().standing,
             Standing::Mine { by: Some(_) }
         );
-        if arrived
-            && let Ok(mut target) = hypervisors::arrived(&self.guest).await
-            && target.resume().await.is_ok()
-        {
-            return Ok(());
+        if arrived && let Ok(mut target) = hypervisors::arrived(&self.guest).await {
+            // Fails where it is no arrival that was interrupted.
+            let _ = target.resume().await;
         }
+        // It may have run here for long, and been about to leave.
         hypervisors::source(&self.guest).await?.resume().await
     }
 
