@@ -11,6 +11,7 @@ pub mod load;
 pub mod machine;
 pub mod name_servers;
 pub mod packets;
+pub mod relocation;
 pub mod sandbox;
 pub mod scene;
 pub mod session;

@@ -15,7 +15,7 @@ pub(crate) struct Image {
 
 /// What the guest does. `work=` on the kernel's command line may add to it: `panic` ends the guest
 /// after 15 seconds; `hammer` writes from the fourth to the eighth MiB of the disk, as fast as it
-/// can.
+/// can. Each record is a sector; the newest 4096 lie in a ring.
 const INIT: &str = r#"#!/bin/sh
 /bin/busybox --install -s /bin
 mount -t proc none /proc
@@ -32,7 +32,7 @@ esac
 echo BOOTED
 n=1
 while :; do
-  printf 'record %08d\n' $n | dd of=/dev/vda bs=512 seek=$n conv=sync,fsync,notrunc 2>/dev/null && echo "synced $n"
+  printf 'record %08d\n' $n | dd of=/dev/vda bs=512 seek=$((n%4096)) conv=sync,fsync,notrunc 2>/dev/null && echo "synced $n"
   n=$((n+1))
   usleep 20000
 done
@@ -51,7 +51,7 @@ const MODULES: [&str; 6] = [
 pub(crate) fn image() -> &'static Image {
     static IMAGE: OnceLock<Image> = OnceLock::new();
     IMAGE.get_or_init(|| {
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guest");
+        let directory = target().join("tmp/guest");
         fs::create_dir_all(&directory).unwrap();
         let lock = File::create(directory.join("lock")).unwrap();
         lock.lock().unwrap();
@@ -61,6 +61,14 @@ pub(crate) fn image() -> &'static Image {
             kernel,
         }
     })
+}
+
+/// Where Cargo builds, above the directory of the profile.
+fn target() -> PathBuf {
+    let this = std::env::current_exe().unwrap();
+    let mut folders = this.ancestors().skip(1);
+    let profile = folders.find(|folder| !folder.ends_with("deps"));
+    profile.unwrap().parent().unwrap().to_owned()
 }
 
 fn kernel(directory: &Path) -> PathBuf {

@@ -6,5 +6,6 @@ mod copy;
 mod failures;
 mod image;
 mod link;
+mod records;
 mod refusals;
 mod scene;

@@ -3,6 +3,7 @@
 //! Ratios are medians of interleaved pairs: each pair measures ILNP and plain IPv6, or `ilnp-dnsd`
 //! and BIND, right after each other, with both ends on the same processors.
 
+mod faults;
 mod idle;
 mod many;
 mod moves;
@@ -28,6 +29,7 @@ pub const LINES: &[(&str, Measure)] = &[
     ("soft", moves::soft),
     ("loss", moves::loss),
     ("stall", stall::stall),
+    ("relocate-faults", faults::faults),
     ("crowd", many::crowd),
     ("idle", idle::idle),
     ("relocate", relocate::relocate),

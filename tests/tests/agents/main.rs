@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails ends here")]
 
 mod cuts;
+mod endurance;
 mod failures;
-#[path = "../qemu/image.rs"]
-mod image;
 mod moves;
-mod world;
+mod options;
+mod restarts;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::world::{Changes, World};
+use tests::relocation::world::{Changes, World};
 
 #[test]
 fn a_guest_goes_there_and_back_with_its_disk() {

@@ -1,6 +1,6 @@
 //! Moves that do not go well, and requests that make no sense.
 
-use crate::world::{Changes, World, moving, wait_for_outcome};
+use tests::relocation::world::{Changes, World, ilnp_relocate, moving, wait_for_outcome};
 
 #[test]
 fn what_makes_no_sense_is_refused_and_changes_nothing() {
@@ -171,7 +171,7 @@ fn a_guest_that_ends_while_it_is_copied_is_at_its_site_and_can_be_started_again(
 #[test]
 fn a_target_without_room_refuses_before_anything_is_copied() {
     let world = World::with_guest(&Changes {
-        small_b: true,
+        room: [None, Some(2)],
         ..Changes::default()
     });
     let told = world.refused("a", &["move", "vm1", "--to", "b", "--storage", "full"]);
@@ -185,7 +185,7 @@ fn a_target_without_room_refuses_before_anything_is_copied() {
 fn a_revoked_site_gets_nothing() {
     let world = World::with_guest(&Changes::default());
     let ca = world.path("ca");
-    let revoked = std::process::Command::new(env!("CARGO_BIN_EXE_ilnp-relocate"))
+    let revoked = std::process::Command::new(ilnp_relocate())
         .args(["pki", "revoke", ca.to_str().unwrap(), "b"])
         .output()
         .unwrap();

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -11,16 +11,22 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::image::image;
+use super::image::image;
+use super::records::{RECORDS, record, records};
+use crate::program;
 
 /// How long anything may take on a busy machine.
-pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+pub const LIMIT: Duration = Duration::from_secs(120);
 /// Where the base image has something, beyond what the guest writes.
 const BASE_AT: u64 = 32 << 20;
-const PROGRAM: &str = env!("CARGO_BIN_EXE_ilnp-relocate");
+
+/// The program that is tested.
+pub fn ilnp_relocate() -> PathBuf {
+    program("ilnp-relocate")
+}
 
 /// Sites `a` and `b`, and in between whatever a test wants.
-pub(crate) struct World {
+pub struct World {
     directory: tempfile::TempDir,
     agents: [Option<Child>; 2],
     ports: [u16; 2],
@@ -28,20 +34,24 @@ pub(crate) struct World {
 
 /// What differs from one test to the next.
 #[derive(Clone, Default)]
-pub(crate) struct Changes {
+pub struct Changes {
     /// Further lines in the `[[guest]]` table of b, in the place of those of the same key.
-    pub(crate) cpu_at_b: Option<&'static str>,
+    pub cpu_at_b: Option<&'static str>,
     /// Where the agent of a dials b, when not where b listens.
-    pub(crate) way_to_b: Option<u16>,
-    /// The disks of b are on a file system that is full but for some MiB.
-    pub(crate) small_b: bool,
-    /// What the guest does besides (see [`crate::image`]).
-    pub(crate) work: &'static str,
+    pub way_to_b: Option<u16>,
+    /// Where the agent of b dials a, when not where a listens.
+    pub way_to_a: Option<u16>,
+    /// The disks of these sites are on file systems of their own, of so many MiB.
+    pub room: [Option<u32>; 2],
+    /// Both sites have the same disks.
+    pub shared: bool,
+    /// What the guest does besides (see [`super::image`]).
+    pub work: &'static str,
 }
 
 impl World {
     /// Both agents run.
-    pub(crate) fn new(changes: &Changes) -> Self {
+    pub fn new(changes: &Changes) -> Self {
         let world = Self {
             directory: tempfile::tempdir().unwrap(),
             agents: [None, None],
@@ -58,11 +68,16 @@ impl World {
     }
 
     /// Both agents run, and so does the guest, at a.
-    pub(crate) fn with_guest(changes: &Changes) -> Self {
+    pub fn with_guest(changes: &Changes) -> Self {
         let world = Self::new(changes);
-        world.ok("a", &["start", "vm1"]);
-        world.writes_again("a");
+        world.start_guest();
         world
+    }
+
+    /// Starts the guest at a.
+    pub fn start_guest(&self) {
+        self.ok("a", &["start", "vm1"]);
+        self.writes_again("a");
     }
 
     fn certify(&self) {
@@ -73,7 +88,7 @@ impl World {
             &["issue", ca, "a"],
             &["issue", ca, "b"],
         ] {
-            let output = Command::new(PROGRAM)
+            let output = Command::new(ilnp_relocate())
                 .arg("pki")
                 .args(arguments)
                 .output()
@@ -86,14 +101,19 @@ impl World {
     fn lay_out(&self, site: &str, changes: &Changes) {
         let directory = self.path(site);
         fs::create_dir(&directory).unwrap();
-        if changes.small_b && site == "b" {
-            mount(&directory);
+        let disks = directory.join("disks");
+        match (changes.shared, site) {
+            (true, "b") => symlink(self.path("a/disks"), disks).unwrap(),
+            _ => fs::create_dir(disks).unwrap(),
+        }
+        if let Some(mebibytes) = changes.room[index(site)] {
+            mount(&directory.join("disks"), mebibytes);
         }
         let base = fs::File::create(directory.join("base.raw")).unwrap();
         base.set_len(64 << 20).unwrap();
         base.write_all_at(&vec![0x5a; 1 << 20], BASE_AT).unwrap();
         let (own, other) = (index(site), 1 - index(site));
-        let there = changes.way_to_b.filter(|_| site == "a");
+        let there = [changes.way_to_b, changes.way_to_a][own];
         let text = format!(
             r#"
 site = "{site}"
@@ -121,7 +141,7 @@ arguments = ["-kernel", {:?}, "-initrd", {:?}, "-no-reboot",
 [[guest.disk]]
 id = "vd0"
 base = "base.raw"
-overlay = "vm1.qcow2"
+overlay = "disks/vm1.qcow2"
 "#,
             self.ports[own],
             ["a", "b"][other],
@@ -138,27 +158,29 @@ overlay = "vm1.qcow2"
         fs::write(directory.join("agent.toml"), text).unwrap();
     }
 
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
+    /// A file or directory of this world.
+    pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
     /// Where the agent of a site listens.
-    pub(crate) fn port(&self, site: &str) -> u16 {
+    pub fn port(&self, site: &str) -> u16 {
         self.ports[index(site)]
     }
 
-    fn serial(&self, site: &str) -> PathBuf {
+    /// What the guest's console says at a site.
+    pub fn serial(&self, site: &str) -> PathBuf {
         self.path(site).join("serial")
     }
 
     /// Starts an agent, and waits until it answers.
-    pub(crate) fn start_agent(&mut self, site: &str) {
+    pub fn start_agent(&mut self, site: &str) {
         let log = fs::File::options()
             .create(true)
             .append(true)
             .open(self.path(site).join("log"))
             .unwrap();
-        let child = Command::new(PROGRAM)
+        let child = Command::new(ilnp_relocate())
             .args(["agent", "--config"])
             .arg(self.path(site).join("agent.toml"))
             .env("RUST_LOG", "debug")
@@ -175,15 +197,15 @@ overlay = "vm1.qcow2"
     }
 
     /// Kills an agent. Its hypervisors go on.
-    pub(crate) fn kill_agent(&mut self, site: &str) {
+    pub fn kill_agent(&mut self, site: &str) {
         let mut child = self.agents[index(site)].take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
     /// A command that is to be run at a site.
-    pub(crate) fn prepared(&self, site: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new(PROGRAM);
+    pub fn prepared(&self, site: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(ilnp_relocate());
         command
             .arg("--socket")
             .arg(self.path(site).join("agent.sock"))
@@ -192,12 +214,12 @@ overlay = "vm1.qcow2"
     }
 
     /// Runs a command at a site.
-    pub(crate) fn command(&self, site: &str, arguments: &[&str]) -> Output {
+    pub fn command(&self, site: &str, arguments: &[&str]) -> Output {
         self.prepared(site, arguments).output().unwrap()
     }
 
     /// Runs a command that must succeed, and returns what it prints.
-    pub(crate) fn ok(&self, site: &str, arguments: &[&str]) -> String {
+    pub fn ok(&self, site: &str, arguments: &[&str]) -> String {
         let output = self.command(site, arguments);
         assert!(
             output.status.success(),
@@ -209,7 +231,7 @@ overlay = "vm1.qcow2"
     }
 
     /// Runs a command that must fail with status 1, and returns what it says.
-    pub(crate) fn refused(&self, site: &str, arguments: &[&str]) -> String {
+    pub fn refused(&self, site: &str, arguments: &[&str]) -> String {
         let output = self.command(site, arguments);
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(
@@ -220,19 +242,20 @@ overlay = "vm1.qcow2"
         told
     }
 
-    pub(crate) fn status(&self, site: &str) -> Value {
+    /// What the agent of a site knows of the guest.
+    pub fn status(&self, site: &str) -> Value {
         serde_json::from_str(&self.ok(site, &["--json", "status", "vm1"])).unwrap()
     }
 
-    /// The newest report of a site.
-    pub(crate) fn report(&self, site: &str) -> Value {
+    /// The newest report of a site; null where there is none.
+    pub fn report(&self, site: &str) -> Value {
         let text = self.ok(site, &["--json", "report", "vm1"]);
-        let mut reports: Value = serde_json::from_str(&text).unwrap();
-        reports["reports"][0].take()
+        let reports: Value = serde_json::from_str(&text).unwrap();
+        reports["reports"].get(0).cloned().unwrap_or_default()
     }
 
     /// Waits until the guest is at `site` and nowhere else, both agents say so, and it works there.
-    pub(crate) fn comes_to_rest_at(&self, site: &str) {
+    pub fn comes_to_rest_at(&self, site: &str) {
         let deadline = Instant::now() + LIMIT;
         let other = ["b", "a"][index(site)];
         loop {
@@ -256,7 +279,7 @@ overlay = "vm1.qcow2"
     }
 
     /// Where the guest comes to rest, wherever that is.
-    pub(crate) fn comes_to_rest(&self) -> &'static str {
+    pub fn comes_to_rest(&self) -> &'static str {
         let deadline = Instant::now() + LIMIT;
         loop {
             for site in ["a", "b"] {
@@ -271,19 +294,19 @@ overlay = "vm1.qcow2"
     }
 
     /// Whether a QEMU of a site is there.
-    fn runs(&self, site: &str) -> bool {
+    pub fn runs(&self, site: &str) -> bool {
         self.qemu(site)
             .is_some_and(|pid| Path::new(&format!("/proc/{pid}")).exists())
     }
 
     /// The process of a site's QEMU, if it was ever started.
-    pub(crate) fn qemu(&self, site: &str) -> Option<i32> {
+    pub fn qemu(&self, site: &str) -> Option<i32> {
         let text = fs::read_to_string(self.path(site).join("run/vm1.pid")).ok()?;
         text.trim().parse().ok()
     }
 
     /// The last record that the guest has synced, as it says on the console of a site.
-    fn synced(&self, site: &str) -> u64 {
+    pub fn synced(&self, site: &str) -> u64 {
         let text = fs::read(self.serial(site)).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let complete = text.rsplit_once('\n').map_or("", |(complete, _)| complete);
@@ -295,7 +318,7 @@ overlay = "vm1.qcow2"
     }
 
     /// Waits until the guest writes at this site.
-    pub(crate) fn writes_again(&self, site: &str) {
+    pub fn writes_again(&self, site: &str) {
         let (before, deadline) = (self.synced(site), Instant::now() + LIMIT);
         while self.synced(site) < before + 3 {
             assert!(
@@ -307,46 +330,60 @@ overlay = "vm1.qcow2"
         }
     }
 
-    /// Ends the guest and checks its disk: every record that it has synced is there, in order, and
-    /// what it never wrote is the base's.
-    pub(crate) fn check_disk(&self, site: &str) {
-        let records = self.synced(site);
+    /// Ends the guest and checks its disk.
+    pub fn check_disk(&self, site: &str) {
+        let last = self.synced(site);
         self.kill_qemu(site);
-        let overlay = self.path(site).join("vm1.qcow2");
+        let checked = Command::new("qemu-img")
+            .args(["check", "-q"])
+            .arg(self.overlay(site))
+            .output();
+        let checked = checked.unwrap();
+        assert!(checked.status.success(), "{checked:?}");
+        self.compare_disk(site, last);
+    }
+
+    /// Compares a disk that nobody writes with what the guest has written, of which this was the
+    /// last record that it has synced. What it never wrote is the base's.
+    pub fn compare_disk(&self, site: &str, last: u64) {
         let raw = self.path("check.raw");
-        for arguments in [
-            vec!["check".as_ref(), "-q".as_ref(), overlay.as_os_str()],
-            vec![
-                "convert".as_ref(),
-                "-O".as_ref(),
-                "raw".as_ref(),
-                overlay.as_os_str(),
-                raw.as_os_str(),
-            ],
-        ] {
-            let output = Command::new("qemu-img").args(&arguments).output().unwrap();
-            assert!(output.status.success(), "{arguments:?}: {output:?}");
+        let convert = ["convert", "-U", "-f", "qcow2", "-O", "raw"];
+        let converted = Command::new("qemu-img")
+            .args(convert)
+            .args([&self.overlay(site), &raw])
+            .output()
+            .unwrap();
+        assert!(converted.status.success(), "{converted:?}");
+        let found = fs::read(&raw).unwrap();
+        let mut expected = fs::read(self.path(site).join("base.raw")).unwrap();
+        for (number, at) in records(last) {
+            put(&mut expected, at, &record(number));
         }
-        let file = fs::File::open(&raw).unwrap();
-        for record in 1..=records {
-            let mut sector = [0; 16];
-            file.read_exact_at(&mut sector, record * 512).unwrap();
-            assert_eq!(
-                String::from_utf8_lossy(&sector),
-                format!("record {record:08}\n"),
-                "record {record} of {records}"
+        // One may have been written and not synced, or synced and not told.
+        for number in [last + 1, last + 2] {
+            let at = number % RECORDS * 512;
+            let range = usize::try_from(at).unwrap()..usize::try_from(at).unwrap() + 512;
+            if found[range] == record(number) {
+                put(&mut expected, at, &record(number));
+            }
+        }
+        assert_eq!(found.len(), expected.len());
+        let mut sectors = found.chunks(512).zip(expected.chunks(512));
+        if let Some(sector) = sectors.position(|(found, expected)| found != expected) {
+            panic!(
+                "sector {sector} of {site}: {:?}, and record {last} was synced last",
+                String::from_utf8_lossy(&found[512 * sector..][..16])
             );
         }
-        let mut base = vec![0; 1 << 20];
-        file.read_exact_at(&mut base, BASE_AT).unwrap();
-        assert!(
-            base.iter().all(|octet| *octet == 0x5a),
-            "the base does not show through"
-        );
+    }
+
+    /// The image that the guest writes at a site.
+    pub fn overlay(&self, site: &str) -> PathBuf {
+        self.path(site).join("disks/vm1.qcow2")
     }
 
     /// Ends a QEMU as a crash does.
-    pub(crate) fn kill_qemu(&self, site: &str) {
+    pub fn kill_qemu(&self, site: &str) {
         let Some(pid) = self.qemu(site) else {
             return;
         };
@@ -362,7 +399,7 @@ overlay = "vm1.qcow2"
     }
 
     /// What the agents logged.
-    pub(crate) fn logs(&self) -> String {
+    pub fn logs(&self) -> String {
         ["a", "b"]
             .map(|site| {
                 let text = fs::read_to_string(self.path(site).join("log")).unwrap_or_default();
@@ -385,19 +422,26 @@ impl Drop for World {
         // Only some tests mount something here.
         let _ = Command::new("umount")
             .arg("--quiet")
-            .arg(self.path("b"))
+            .arg(self.path("a/disks"))
+            .arg(self.path("b/disks"))
             .stderr(Stdio::null())
             .status();
     }
 }
 
 /// A small file system of its own.
-fn mount(directory: &Path) {
+fn mount(directory: &Path, mebibytes: u32) {
+    let size = format!("size={mebibytes}m");
     let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=2m", "none"])
+        .args(["-t", "tmpfs", "-o", &size, "none"])
         .arg(directory)
         .status();
     assert!(mounted.unwrap().success());
+}
+
+fn put(disk: &mut [u8], at: u64, sector: &[u8]) {
+    let at = usize::try_from(at).unwrap();
+    disk[at..at + sector.len()].copy_from_slice(sector);
 }
 
 fn index(site: &str) -> usize {
@@ -418,9 +462,14 @@ fn port() -> u16 {
 }
 
 /// Begins a move, so slow that there is time to do something in each phase, and waits for one.
-pub(crate) fn moving(world: &World, from: &str, phase: &str) -> Child {
+pub fn moving(world: &World, from: &str, phase: &str) -> Child {
+    moving_at(world, from, phase, "24MiB")
+}
+
+/// Begins a move at a rate, and waits for a phase.
+pub fn moving_at(world: &World, from: &str, phase: &str, rate: &str) -> Child {
     let to = if from == "a" { "b" } else { "a" };
-    let slow = ["--json", "move", "vm1", "--to", to, "--bandwidth", "24MiB"];
+    let slow = ["--json", "move", "vm1", "--to", to, "--bandwidth", rate];
     let marker = format!("\"event\":\"phase\",\"phase\":\"{phase}\"");
     let mut child = world
         .prepared(from, &slow)
@@ -437,7 +486,7 @@ pub(crate) fn moving(world: &World, from: &str, phase: &str) -> Child {
 }
 
 /// The newest report of a site, once it says how the relocation ended.
-pub(crate) fn wait_for_outcome(world: &World, site: &str) -> Value {
+pub fn wait_for_outcome(world: &World, site: &str) -> Value {
     let deadline = Instant::now() + LIMIT;
     loop {
         let report = world.report(site);

@@ -1,0 +1,66 @@
+//! Guests that are started again where they belong.
+
+use tests::relocation::world::{Changes, World, moving_at};
+
+/// QEMU and the agent end after the guest has become the target's, and before its disk has its name.
+#[test]
+fn a_guest_has_the_disk_that_arrived_with_it() {
+    let mut world = World::with_guest(&Changes::default());
+    world.ok("a", &["move", "vm1", "--to", "b"]);
+    world.comes_to_rest_at("b");
+    world.kill_agent("b");
+    world.kill_qemu("b");
+    let last = world.synced("b");
+    let overlay = world.overlay("b");
+    std::fs::rename(&overlay, overlay.with_extension("qcow2.incoming")).unwrap();
+    world.start_agent("b");
+    assert_eq!(world.status("b")["running"], false);
+    world.ok("b", &["start", "vm1"]);
+    world.comes_to_rest_at("b");
+    world.kill_qemu("b");
+    // The guest began anew with what it writes, on the disk that it had.
+    world.compare_disk("b", last.max(world.synced("b")));
+}
+
+/// A move that is given up while the target starts its QEMU leaves none there.
+#[test]
+fn a_move_that_is_aborted_early_leaves_nothing_at_the_target() {
+    let world = World::with_guest(&Changes::default());
+    for wait in (0..600).step_by(50) {
+        let order = ["move", "vm1", "--to", "b", "--bandwidth", "24MiB"];
+        let mut child = world
+            .prepared("a", &order)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(wait));
+        // It may not have begun, or be through.
+        let _ = world.command("a", &["abort", "vm1"]);
+        child.wait().unwrap();
+        if world.comes_to_rest() == "b" {
+            world.ok("b", &["move", "vm1", "--to", "a"]);
+        }
+        world.comes_to_rest_at("a");
+    }
+    world.ok("a", &["move", "vm1", "--to", "b"]);
+    world.comes_to_rest_at("b");
+}
+
+/// The agent ends while the disk of a guest is copied that has come from elsewhere.
+#[test]
+fn a_guest_that_has_arrived_can_leave_after_a_restart() {
+    let mut world = World::with_guest(&Changes::default());
+    world.ok("a", &["move", "vm1", "--to", "b"]);
+    world.comes_to_rest_at("b");
+    for phase in ["disks", "memory"] {
+        let mut child = moving_at(&world, "b", phase, "512KiB");
+        world.kill_agent("b");
+        child.wait().unwrap();
+        world.start_agent("b");
+        world.comes_to_rest_at("b");
+    }
+    world.ok("b", &["move", "vm1", "--to", "a"]);
+    world.comes_to_rest_at("a");
+    world.check_disk("a");
+}
