@@ -3,6 +3,7 @@
 //! Ratios are medians of interleaved pairs: each pair measures ILNP and plain IPv6, or `ilnp-dnsd`
 //! and BIND, right after each other, with both ends on the same processors.
 
+mod copies;
 mod faults;
 mod idle;
 mod many;
@@ -30,6 +31,8 @@ pub const LINES: &[(&str, Measure)] = &[
     ("loss", moves::loss),
     ("stall", stall::stall),
     ("relocate-faults", faults::faults),
+    ("relocate-disk", copies::time),
+    ("relocate-delta", copies::delta),
     ("crowd", many::crowd),
     ("idle", idle::idle),
     ("relocate", relocate::relocate),

@@ -3,9 +3,26 @@
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use super::world::{Changes, World};
+
+/// What is read at once.
+const CHUNK: usize = 64 << 10;
+/// How many reads may be on their way: more than a fast, long wire holds.
+const ON_THE_WAY: usize = 512;
+
+/// How long and how fast a wire is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Length {
+    /// How long an octet takes, one way.
+    pub delay: Duration,
+    /// How long the next octet has to wait, each way.
+    pub octet: Duration,
+}
 
 /// A wire between the agents of a and b.
 #[derive(Clone, Debug)]
@@ -23,11 +40,19 @@ struct State {
     /// Octets that have passed.
     passed: AtomicU64,
     streams: Mutex<Vec<TcpStream>>,
+    length: Length,
+    /// When all that has been sent will have left, from a and from b.
+    left_at: [Mutex<Instant>; 2],
 }
 
 impl Wire {
-    /// A whole wire, whose ends are not connected.
+    /// A whole wire, short and fast, whose ends are not connected.
     pub fn new() -> Self {
+        Self::of(Length::default())
+    }
+
+    /// A whole wire of some length, whose ends are not connected.
+    pub fn of(length: Length) -> Self {
         let listeners = [0, 1].map(|_| TcpListener::bind("[::1]:0").unwrap());
         let wire = Self(Arc::new(State {
             ways: [0, 1].map(|way: usize| listeners[way].local_addr().unwrap().port()),
@@ -36,6 +61,8 @@ impl Wire {
             left: AtomicU64::new(u64::MAX),
             passed: AtomicU64::new(0),
             streams: Mutex::default(),
+            length,
+            left_at: [0, 1].map(|_| Mutex::new(Instant::now())),
         }));
         for (way, listener) in listeners.into_iter().enumerate() {
             let wire = wire.clone();
@@ -112,26 +139,37 @@ impl Wire {
                 .unwrap_or_else(PoisonError::into_inner);
             streams.push(stream.try_clone().unwrap());
         }
-        self.carry(from, &to);
-        self.carry(&to, from);
+        self.carry(from, &to, way);
+        self.carry(&to, from, 1 - way);
     }
 
-    fn carry(&self, from: &TcpStream, to: &TcpStream) {
+    fn carry(&self, from: &TcpStream, to: &TcpStream, way: usize) {
         let wire = self.clone();
-        let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+        let (mut from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+        let (sender, receiver) = sync_channel(ON_THE_WAY);
+        std::thread::spawn(move || deliver(&receiver, to));
         std::thread::spawn(move || {
-            let mut octets = vec![0; 64 * 1024];
+            let mut octets = vec![0; CHUNK];
             while let Ok(count @ 1..) = from.read(&mut octets) {
                 let passing = wire.pass(count);
-                if to.write_all(&octets[..passing]).is_err() {
+                let due = wire.due(way, passing);
+                if sender.send((due, octets[..passing].to_vec())).is_err() {
                     break;
                 }
                 if passing < count {
                     wire.cut();
                 }
             }
-            let _ = to.shutdown(Shutdown::Write);
         });
+    }
+
+    /// When octets that are sent now arrive.
+    fn due(&self, way: usize, octets: usize) -> Instant {
+        let Length { delay, octet } = self.0.length;
+        let mut left_at = self.0.left_at[way].lock().unwrap();
+        let octets = u32::try_from(octets).unwrap();
+        *left_at = (*left_at).max(Instant::now()) + octet * octets;
+        *left_at + delay
     }
 
     /// How many of so many octets pass.
@@ -146,6 +184,17 @@ impl Wire {
         self.0.passed.fetch_add(passing, Ordering::SeqCst);
         usize::try_from(passing).unwrap()
     }
+}
+
+/// Hands over what is due, until no more comes.
+fn deliver(receiver: &Receiver<(Instant, Vec<u8>)>, mut to: TcpStream) {
+    for (due, octets) in receiver {
+        sleep(due.saturating_duration_since(Instant::now()));
+        if to.write_all(&octets).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Write);
 }
 
 impl Default for Wire {

@@ -43,6 +43,10 @@ pub struct Changes {
     pub way_to_a: Option<u16>,
     /// The disks of these sites are on file systems of their own, of so many MiB.
     pub room: [Option<u32>; 2],
+    /// The size of the guest's disk in MiB, when it is not 64.
+    pub disk: Option<u32>,
+    /// What the guest's disk differs from its base in at the start, in MiB.
+    pub delta: Option<u32>,
     /// Both sites have the same disks.
     pub shared: bool,
     /// What the guest does besides (see [`super::image`]).
@@ -110,8 +114,12 @@ impl World {
             mount(&directory.join("disks"), mebibytes);
         }
         let base = fs::File::create(directory.join("base.raw")).unwrap();
-        base.set_len(64 << 20).unwrap();
+        base.set_len(u64::from(changes.disk.unwrap_or(64)) << 20)
+            .unwrap();
         base.write_all_at(&vec![0x5a; 1 << 20], BASE_AT).unwrap();
+        if let Some(mebibytes) = changes.delta.filter(|_| site == "a") {
+            self.write_delta(site, mebibytes);
+        }
         let (own, other) = (index(site), 1 - index(site));
         let there = [changes.way_to_b, changes.way_to_a][own];
         let text = format!(
@@ -156,6 +164,22 @@ overlay = "disks/vm1.qcow2"
             self.serial(site).display(),
         );
         fs::write(directory.join("agent.toml"), text).unwrap();
+    }
+
+    /// Has the guest's disk differ from its base, beyond what the guest writes.
+    fn write_delta(&self, site: &str, mebibytes: u32) {
+        let (base, overlay) = (self.path(site).join("base.raw"), self.overlay(site));
+        let create = ["create", "-q", "-f", "qcow2", "-F", "raw", "-b"];
+        let mut create_image = Command::new("qemu-img");
+        create_image.args(create).args([&base, &overlay]);
+        let write =
+            (0..mebibytes).map(|at| format!("write -q -P {} {}M 1M", at % 255 + 1, at + 48));
+        let mut write_image = Command::new("qemu-io");
+        write_image.args(write.flat_map(|write| ["-c".to_owned(), write]));
+        for command in [&mut create_image, write_image.arg(&overlay)] {
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+        }
     }
 
     /// A file or directory of this world.
