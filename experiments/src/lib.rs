@@ -51,6 +51,21 @@
 //! [host.vm]                   # a virtual machine, not a namespace
 //! memory = "192MiB"           # the default
 //! accelerator = "tcg"         # the default; or "kvm", where guests come up under it
+//! [host.vm.disk]              # without it, none
+//! size = "1GiB"               # as the guest sees it, on an image that is at every hypervisor
+//! written = "512MiB"          # on top of that; moves take this along
+//!
+//! [[host]]
+//! name = "app"
+//! site = "a"
+//! nid = "021b:bfff:fe27:ee6b"
+//! vm = {}
+//!
+//! [[host]]
+//! name = "db"
+//! site = "a"
+//! nid = "021c:cfff:fe28:ee6c"
+//! vm = {}
 //!
 //! [[name-server]]             # these run when the protocol is ILNP
 //! name = "ns1"
@@ -94,6 +109,13 @@
 //! direction = "both"          # or "out", "in"
 //! at = "6s"                   # starts later; without it, before the time begins
 //! by-name = false             # true: the program is given the name of the other host
+//!
+//! [[workload]]
+//! program = "query"           # requests over HTTP, each of which becomes a row in PostgreSQL
+//! from = "mobile"
+//! to = "guest"                # the web server
+//! tiers = ["app", "db"]       # the application behind it, and the database behind that
+//! interval = "20ms"
 //!
 //! [[workload]]
 //! program = "curl"            # from nginx; both values are needed

@@ -33,6 +33,9 @@ const MACHINES: Needed = &[
     ("apt-get", "apt"),
 ];
 
+/// Disks of virtual machines.
+const DISKS: Needed = &[("qemu-img", "qemu-utils"), ("qemu-io", "qemu-utils")];
+
 /// Where the programs of this workspace are.
 #[derive(Clone, Debug)]
 pub(crate) struct Programs {
@@ -106,6 +109,10 @@ pub(crate) fn find_programs(
     }
     if protocol == Protocol::Ilnp && !scenario.name_servers.is_empty() {
         require_all(NAMES)?;
+    }
+    let mut machines = scenario.hosts.iter().filter_map(|host| host.vm);
+    if machines.any(|vm| vm.disk.is_some()) {
+        require_all(DISKS)?;
     }
     scenario
         .validate()

@@ -8,10 +8,10 @@ use crate::daemon::configuration;
 use crate::error::{Doing, LabError};
 use crate::guest::Kernel;
 use crate::lab::MoveTimes;
-use crate::machine::{Agent, Boot, Daemon, certify, furnish};
+use crate::machine::{Agent, Boot, Daemon, Disk, certify, furnish};
 use crate::programs::{probe_end, relocate};
 use crate::scenario::MoveKind;
-use crate::topology::Party;
+use crate::topology::{Hypervisor, Party};
 
 impl Lab {
     /// Makes the images of the virtual machines and switches them on.
@@ -54,9 +54,27 @@ impl Lab {
             let kernel = kernel.image.clone();
             machine.set_boot(Boot { kernel, image });
         }
+        self.make_disks()?;
         self.start_agents()?;
         for machine in &self.topology.machines {
             self.agent_at(machine.hypervisor())?.boot(machine.name())?;
+        }
+        Ok(())
+    }
+
+    /// Makes the disks of the machines that have one, in the folder of results, where there is room.
+    fn make_disks(&mut self) -> Result<(), LabError> {
+        let (out, seed) = (&self.options.out, self.scenario.seed);
+        let (machines, hypervisors) = self.topology.machines_and_hypervisors();
+        let places: Vec<&str> = hypervisors.iter().map(Hypervisor::name).collect();
+        for machine in machines {
+            if let Some(settings) = machine.settings().vm.and_then(|vm| vm.disk) {
+                let folder = out.join(format!("{}-disk", machine.name()));
+                let folder =
+                    std::path::absolute(&folder).doing(|| format!("find {}", folder.display()))?;
+                let disk = Disk::make(folder, settings, &places, machine.hypervisor(), seed)?;
+                machine.set_disk(disk);
+            }
         }
         Ok(())
     }

@@ -118,21 +118,27 @@ impl Agent {
     /// before. What the agent says is left in `events`.
     pub(crate) fn relocate(
         &self,
-        machine: &str,
+        machine: &Machine,
         target: &str,
         prepared: bool,
         clock: Clock,
         events: &Path,
     ) -> Result<(MoveTimes, RelocationId), LabError> {
+        let name = machine.name();
         let mode = if prepared { "--soft" } else { "--hard" };
         let mut command = self.command();
-        command.args(["--json", "move", machine, "--to", target]);
-        command.args(["--storage", "none", mode]);
+        command.args(["--json", "move", name, "--to", target]);
+        let storage = if machine.disk().is_some() {
+            "delta"
+        } else {
+            "none"
+        };
+        command.args(["--storage", storage, mode]);
         let file = fs::File::create(events).doing(|| format!("write {}", events.display()))?;
         command.stdin(Stdio::null()).stdout(file);
         let mut moving = Process::start("ilnp-relocate move", &mut command, &self.log)?;
         let failed = |status: String| LabError::Failed {
-            command: format!("ilnp-relocate move {machine} --to {target}"),
+            command: format!("ilnp-relocate move {name} --to {target}"),
             status,
             output: last_lines(&self.log),
         };
@@ -226,6 +232,7 @@ fn guest(machine: &Machine, hypervisor: &str, out: &Path) -> String {
         Accelerator::Kvm => "kvm",
     };
     let arguments = machine.arguments(hypervisor, out);
+    let disk = machine.disk().map(|disk| disk.configuration(hypervisor));
     let quoted: Vec<String> = arguments.iter().map(|word| format!("{word:?}")).collect();
     format!(
         "\n[[guest]]\n\
@@ -235,11 +242,12 @@ fn guest(machine: &Machine, hypervisor: &str, out: &Path) -> String {
          memory = \"{memory}MiB\"\n\
          accelerator = \"{accelerator}\"\n\
          port = {port}\n\
-         arguments = [{arguments}]\n",
+         arguments = [{arguments}]\n{disk}",
         name = machine.name(),
         memory = vm.memory >> 20,
         port = machine.speaks_ilnp(),
         arguments = quoted.join(", "),
+        disk = disk.unwrap_or_default(),
     )
 }
 

@@ -2,6 +2,7 @@
 
 mod agent;
 mod boot;
+mod disk;
 mod furnish;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use crate::topology::Hypervisor;
 
 pub(crate) use agent::{Agent, certify};
 pub(crate) use boot::Boot;
+pub(crate) use disk::Disk;
 pub(crate) use furnish::{Daemon, furnish};
 
 /// From power-on to the daemon's first Locator, on a machine that does other things as well.
@@ -41,6 +43,8 @@ pub struct Machine {
     hypervisor: String,
     /// What it boots, once that was made.
     boot: Option<Boot>,
+    /// Its disk, once that was made.
+    disk: Option<Disk>,
     /// How often it was moved.
     moves: u32,
 }
@@ -60,6 +64,7 @@ impl Machine {
             site: settings.site.clone(),
             hypervisor: settings.site.clone(),
             boot: None,
+            disk: None,
             moves: 0,
         })
     }
@@ -94,6 +99,15 @@ impl Machine {
         self.boot = Some(boot);
     }
 
+    /// Gives it the disk that it is to have.
+    pub(crate) fn set_disk(&mut self, disk: Disk) {
+        self.disk = Some(disk);
+    }
+
+    fn disk(&self) -> Option<&Disk> {
+        self.disk.as_ref()
+    }
+
     /// Moves it to another hypervisor, by the agent of the one that it is on. Only a daemon can be
     /// told before.
     pub(crate) fn relocate(
@@ -107,7 +121,7 @@ impl Machine {
         self.moves += 1;
         let events = out.join(format!("{}-move-{}.jsonl", self.name(), self.moves));
         let prepared = kind == MoveKind::Soft && self.speaks_ilnp();
-        let made = agent.relocate(self.name(), target.name(), prepared, clock, &events)?;
+        let made = agent.relocate(self, target.name(), prepared, clock, &events)?;
         target.name().clone_into(&mut self.hypervisor);
         target.site().clone_into(&mut self.site);
         Ok(made)

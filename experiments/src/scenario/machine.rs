@@ -13,6 +13,22 @@ pub struct Vm {
     pub memory: u64,
     /// What runs it.
     pub accelerator: Accelerator,
+    /// Its disk, when it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk: Option<Disk>,
+}
+
+/// A disk: an overlay on a base image that every hypervisor has a copy of. Moves take the overlay
+/// along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Disk {
+    /// Its size in octets, as the guest sees it, in whole MiB.
+    #[serde(with = "units::size")]
+    pub size: u64,
+    /// How much of it has been written since it was an image, in octets, in whole MiB.
+    #[serde(with = "units::size")]
+    pub written: u64,
 }
 
 /// What runs the instructions of a virtual machine.
@@ -32,6 +48,7 @@ impl Default for Vm {
         Self {
             memory: 192 << 20,
             accelerator: Accelerator::Tcg,
+            disk: None,
         }
     }
 }

@@ -15,7 +15,7 @@ mod validate;
 mod workload;
 
 pub use load::{LoadError, load, parse};
-pub use machine::{Accelerator, Vm};
+pub use machine::{Accelerator, Disk, Vm};
 pub use names::{Dns, NameServer, Resolver, Software};
 pub use validate::Invalid;
 pub use workload::{Direction, Program, Workload};
@@ -167,14 +167,15 @@ pub struct LinkSettings {
 
 impl LinkSettings {
     /// Whether packets are late and nothing else happens to them, so that many can be carried
-    /// together.
-    pub(crate) fn only_delays(&self) -> bool {
-        let delay = self.delay;
-        *self
-            == Self {
-                delay,
-                ..Self::default()
-            }
+    /// together: at a rate at which a batch of 64 KiB takes a millisecond or so.
+    pub(crate) fn carries_batches(&self) -> bool {
+        let Self { delay, rate, .. } = *self;
+        let late = Self {
+            delay,
+            rate,
+            ..Self::default()
+        };
+        *self == late && rate.is_none_or(|rate| rate >= 500_000_000)
     }
 }
 

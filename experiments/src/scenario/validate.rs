@@ -15,6 +15,7 @@ const LONGEST_NAME: usize = 10;
 const MOST_NODES: usize = 100;
 /// A guest of less has no room for its programs.
 const MEMORY: RangeInclusive<u64> = 160 << 20..=16 << 30;
+const LARGEST_DISK: u64 = 64 << 30;
 const MOST_HYPERVISORS: u8 = 4;
 /// radvd refuses shorter intervals (RFC 6275 §7.5) and longer ones (RFC 4861 §6.2.1).
 const RA_INTERVALS: (Duration, Duration) = (Duration::from_millis(70), Duration::from_secs(1800));
@@ -229,6 +230,18 @@ fn validate_machine(host: &Host, vm: Vm, at: &Path) -> Result<(), Invalid> {
         MEMORY.contains(&vm.memory) && vm.memory.is_multiple_of(1 << 20),
         "a virtual machine has 160 MiB to 16 GiB of memory, in whole MiB",
     )?;
+    if let Some(disk) = vm.disk {
+        let at = at.key("vm").key("disk");
+        let is_whole = |octets: u64| octets.is_multiple_of(1 << 20);
+        at.key("size").check(
+            (1 << 20..=LARGEST_DISK).contains(&disk.size) && is_whole(disk.size),
+            "a disk has 1 MiB to 64 GiB, in whole MiB",
+        )?;
+        at.key("written").check(
+            disk.written <= disk.size && is_whole(disk.written),
+            "no more is written than the disk has, in whole MiB",
+        )?;
+    }
     at.key("static").check(
         !host.is_static && host.resolver.is_none(),
         "a virtual machine is not static, and its programs ask no resolver",

@@ -36,7 +36,7 @@ pub(super) fn connect(
         ])?;
         veth((core, &port), (&link, OUTER))?;
         veth((site.router(), "wan"), (&link, INNER))?;
-        if !settings.link.only_delays() {
+        if !settings.link.carries_batches() {
             // What is done to a frame must be done to one packet, not to a batch of segments.
             core.ip(&[format!("link set {port} gso_max_segs 1")])?;
             site.router().ip(&["link set wan gso_max_segs 1"])?;

@@ -115,7 +115,7 @@ impl Session for Curl {
 }
 
 /// Writes a file of random octets.
-pub(super) fn make_file(file: &Path, size: u64, seed: u64) -> std::io::Result<()> {
+pub(crate) fn make_file(file: &Path, size: u64, seed: u64) -> std::io::Result<()> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut writer = BufWriter::new(File::create(file)?);
     let mut block = [0u8; 8192];

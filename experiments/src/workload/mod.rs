@@ -10,6 +10,8 @@ pub mod query;
 mod server;
 mod ssh;
 
+pub(crate) use curl::make_file;
+
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::thread::sleep;

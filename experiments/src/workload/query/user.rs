@@ -242,6 +242,11 @@ mod tests {
                 while !lines.next().unwrap().unwrap().is_empty() {}
                 stream.write_all(answer.as_bytes()).unwrap();
             }
+            // Closed while a request is unread, the connection would be reset.
+            while lines
+                .next()
+                .is_some_and(|line| line.is_ok_and(|line| !line.is_empty()))
+            {}
         });
         let (stream, first) = connect(remote, 3).unwrap();
         let (shared, clock) = (Shared::default(), Clock::start());
