@@ -49,7 +49,7 @@ pub struct Changes {
     pub delta: Option<u32>,
     /// Both sites have the same disks.
     pub shared: bool,
-    /// What the guest does besides (see [`super::image`]).
+    /// What the guest does besides: a word of its kernel that its `init` understands.
     pub work: &'static str,
 }
 
