@@ -75,7 +75,8 @@ impl Command {
                 step::build(Profile::Dev)?;
                 let test = ["test", "--workspace"];
                 step::run(step::cargo().args(test).arg("--doc").args(&filter))?;
-                let rest = ["--lib", "--bins", "--tests"];
+                // One run tells all that fails.
+                let rest = ["--lib", "--bins", "--tests", "--no-fail-fast"];
                 step::run(step::cargo().args(test).args(rest).args(&filter))
             }
             Self::Bpf { check } => bpf::run(check),
