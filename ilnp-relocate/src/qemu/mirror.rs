@@ -2,7 +2,7 @@
 //! on every write of the guest goes to both.
 //!
 //! A mirror that cannot go on must not end by itself, nor be cancelled while the guest runs. QEMU
-//! (every version up to 9 at least) then frees what a write of the guest that is on its way to the
+//! (seen with 7.2) then frees what a write of the guest that is on its way to the
 //! target still uses, and dies of it, and the guest with it. So a mirror pauses when it fails, and
 //! is cancelled once the guest stands still and has no write on its way.
 
