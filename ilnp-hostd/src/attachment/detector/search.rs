@@ -97,6 +97,11 @@ impl Search {
             .map(|(router, _)| *router)
     }
 
+    /// Whether it is still finding out if this router is there.
+    pub(super) fn is_probing(&self, router: Ipv6Addr) -> bool {
+        !self.decided && self.suspects.contains_key(&router)
+    }
+
     /// Whether something about the link hinted, and the probes were sent for a second time.
     pub(super) const fn was_repeated(&self) -> bool {
         self.hinted && self.sent >= 2
