@@ -198,6 +198,9 @@ impl Interface {
         self.carrier_lost = self.carrier_lost.filter(|_| !self.link.carrier);
         self.search = None;
         self.hint(now);
+        if let Some(search) = self.search.as_mut().filter(|_| plan.router_mac.is_none()) {
+            search.has_no_entry_of(plan.router);
+        }
         true
     }
 

@@ -75,12 +75,11 @@ impl Interface {
         }
     }
 
-    /// The kernel got no answer from a neighbour, which concerns us when it is a router. A search that
-    /// probes it finds out by itself: an entry that we remove, because it is of the old link, is told
-    /// of in the same way.
+    /// The kernel got no answer from a neighbour, which concerns us when it is a router. An entry that
+    /// we have removed is told of in the same way.
     pub(super) fn neighbour_failed(&mut self, now: Instant, address: Ipv6Addr) {
         let search = self.search.as_ref();
-        if search.is_some_and(|search| search.is_probing(address)) {
+        if search.is_some_and(|search| search.has_removed(address)) {
             return;
         }
         if let Some(router) = self.routers.get_mut(&address)

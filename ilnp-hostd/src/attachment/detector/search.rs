@@ -22,6 +22,8 @@ pub(super) struct Search {
     suspects: BTreeMap<Ipv6Addr, bool>,
     /// Those that did not answer are taken for dead.
     pub(super) decided: bool,
+    /// A router whose entry was removed, because it was that of another one on the old link.
+    removed: Option<Ipv6Addr>,
     started: Instant,
     sent: u32,
     sent_at: Option<Instant>,
@@ -68,6 +70,7 @@ impl Search {
             seen: BTreeSet::new(),
             suspects: suspects.into_iter().map(|router| (router, false)).collect(),
             decided: false,
+            removed: None,
             started: now,
             sent: 0,
             sent_at: None,
@@ -97,9 +100,14 @@ impl Search {
             .map(|(router, _)| *router)
     }
 
-    /// Whether it is still finding out if this router is there.
-    pub(super) fn is_probing(&self, router: Ipv6Addr) -> bool {
-        !self.decided && self.suspects.contains_key(&router)
+    /// The kernel's entry of this router was removed when it started.
+    pub(super) const fn has_no_entry_of(&mut self, router: Ipv6Addr) {
+        self.removed = Some(router);
+    }
+
+    /// Whether the kernel tells by the failure of this router's entry that it was removed.
+    pub(super) fn has_removed(&self, router: Ipv6Addr) -> bool {
+        !self.decided && self.removed == Some(router)
     }
 
     /// Whether something about the link hinted, and the probes were sent for a second time.
