@@ -140,7 +140,7 @@ impl Carrier {
     }
 
     fn take_in(&mut self, way: usize) -> io::Result<()> {
-        let now = self.now();
+        let start = self.start;
         let Some(way) = self.ways.get_mut(way) else {
             return Ok(());
         };
@@ -153,7 +153,8 @@ impl Carrier {
             if share > 0.0 && is_locator_update(frame) && way.chance.random_bool(share) {
                 continue;
             }
-            way.link.send(now, Bytes::copy_from_slice(frame));
+            // Not once for all of them: one that comes while others are read would leave too early.
+            way.link.send(since(start), Bytes::copy_from_slice(frame));
         }
         Ok(())
     }
@@ -172,9 +173,13 @@ impl Carrier {
     }
 
     fn now(&self) -> Instant {
-        let nanos = self.start.elapsed().as_nanos();
-        Instant::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        since(self.start)
     }
+}
+
+fn since(start: SystemInstant) -> Instant {
+    let nanos = start.elapsed().as_nanos();
+    Instant::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 /// Whether a frame behind its virtio header is a Locator Update or its acknowledgement.
