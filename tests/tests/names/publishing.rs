@@ -32,7 +32,9 @@ fn answers_during(
     std::thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             let mut seen: Vec<Vec<String>> = Vec::new();
-            while !done.load(Ordering::Relaxed) {
+            loop {
+                // Once more after the end: the last change may have come behind the last question.
+                let last = done.load(Ordering::Relaxed);
                 let dig = std::process::Command::new("ip")
                     .args(["netns", "exec", &server, "dig", "@2001:db8:e::53"])
                     .args(["+short", MOBILE_NAME, "L64"])
@@ -43,8 +45,10 @@ fn answers_during(
                 if seen.last() != Some(&lines) {
                     seen.push(lines);
                 }
+                if last {
+                    return Ok(seen);
+                }
             }
-            Ok(seen)
         });
         let acted = act(scene);
         done.store(true, Ordering::Relaxed);
