@@ -29,12 +29,20 @@ impl Draft {
     }
 
     /// Changes the records of a name of the zone.
+    ///
+    /// A name that has records keeps its case, even when it loses them and gets others: a change
+    /// tells of the records alone, and could not be undone otherwise. One that has none, because it
+    /// is new or stands only above others, takes the case of its first record.
     pub(super) fn edit<T>(&mut self, name: &Name, change: impl FnOnce(&mut RrSets) -> T) -> T {
-        let sets = &mut self.zone.node_mut(name).sets;
-        if !self.before.contains_key(name) {
-            self.before.insert(name.clone(), sets.clone());
+        let known = self.before.get_key_value(name).map(|(known, _)| known);
+        let node = self.zone.node_mut(name);
+        if node.sets.is_empty() {
+            node.name = known.unwrap_or(name).clone();
         }
-        let done = change(sets);
+        if known.is_none() {
+            self.before.insert(node.name.clone(), node.sets.clone());
+        }
+        let done = change(&mut node.sets);
         self.zone.prune(name);
         done
     }
@@ -90,9 +98,10 @@ impl Draft {
         let (mut removed, mut added) = (Vec::new(), Vec::new());
         let none = RrSets::default();
         for (name, before) in &self.before {
-            let now = self.zone.node(name).map_or(&none, |node| &node.sets);
+            let node = self.zone.node(name);
+            let (new_name, now) = node.map_or((name, &none), |node| (&node.name, &node.sets));
             removed.extend(self.only_in(name, before, now));
-            added.extend(self.only_in(name, now, before));
+            added.extend(self.only_in(new_name, now, before));
         }
         (removed, added)
     }

@@ -230,6 +230,21 @@ fn aliases_and_other_records_keep_each_other_away() {
     assert_eq!(change.added, [other]);
 }
 
+#[test]
+fn a_name_keeps_its_case_over_a_change_and_back() {
+    let before = zone("A.example.org. 5 TXT x\nB.example.org. 5 TXT x");
+    let updates = vec![
+        without_set("a.example.org.", RecordType::ANY),
+        without_set("b.example.org.", RecordType::ANY),
+        record("b.example.org. 5 TXT y"),
+    ];
+    let (after, change) = update(&before, vec![], updates).unwrap();
+    assert!(sorted(&after).iter().any(|record| record.contains("\\x01B")));
+    assert_eq!(sorted(&before.apply(&change).unwrap()), sorted(&after));
+    let back = after.apply(&change.inverse()).unwrap();
+    assert_eq!(sorted(&back), sorted(&before));
+}
+
 /// Any part of the update section.
 fn any_update() -> impl Strategy<Value = Record> {
     let record = || any_record().boxed();
