@@ -35,16 +35,18 @@ pub(crate) const LAB: &[Need] = &[
     need("openssh-client", "ssh"),
     need("openssh-server", "sshd"),
     need("postgresql-15", "/usr/lib/postgresql/15/bin/postgres"),
+    need("procps", "sysctl"),
     need("qemu-system-x86", "qemu-system-x86_64"),
     need("qemu-utils", "qemu-nbd"),
     need("radvd", "radvd"),
     need("tcpdump", "tcpdump"),
 ];
 
-/// For the tests: what judges our packets and certificates, and is not ours.
+/// For the tests: what judges our packets and certificates, talks, and is not ours.
 pub(crate) const JUDGE: &[Need] = &[
     need("cpio", "cpio"),
     need("openssl", "openssl"),
+    need("socat", "socat"),
     need("tshark", "tshark"),
 ];
 

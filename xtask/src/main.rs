@@ -3,12 +3,14 @@
 //! Each one says which Debian packages it needs, installs those that are missing, and then does its
 //! work. Exit status: 0 done, 1 failed, 2 wrong usage.
 
+mod bounded;
 mod bpf;
 mod debian;
 mod step;
 mod unpacked;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -47,6 +49,15 @@ enum Command {
         /// Measure only these lines; all of them when none is named.
         lines: Vec<String>,
     },
+    /// Run a program that must end in time and leave nothing behind: what `test` runs tests with.
+    #[command(hide = true)]
+    Bounded {
+        /// How long it may take, in seconds.
+        limit: u64,
+        /// The program and its arguments.
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
 }
 
 impl Command {
@@ -54,6 +65,7 @@ impl Command {
         match self {
             Self::Demo | Self::Bench { .. } => &[debian::LAB, debian::NAMES],
             Self::Bpf { .. } => &[debian::BPF],
+            Self::Bounded { .. } => &[],
             Self::Test { .. } => &[
                 debian::LAB,
                 debian::NAMES,
@@ -73,13 +85,16 @@ impl Command {
             Self::Test { filter } => {
                 unpacked::unpack_missing()?;
                 step::build(Profile::Dev)?;
-                let test = ["test", "--workspace"];
-                step::run(step::cargo().args(test).arg("--doc").args(&filter))?;
+                let examples = ["test", "--workspace", "--doc"];
+                step::run(&mut step::bounded(
+                    step::cargo().args(examples).args(&filter),
+                ))?;
                 // One run tells all that fails.
                 let rest = ["--lib", "--bins", "--tests", "--no-fail-fast"];
-                step::run(step::cargo().args(test).args(rest).args(&filter))
+                step::run(step::tests()?.args(rest).args(&filter))
             }
             Self::Bpf { check } => bpf::run(check),
+            Self::Bounded { limit, words } => bounded::run(Duration::from_secs(limit), &words),
             Self::Bench { json, lines } => {
                 step::build(Profile::Release)?;
                 let json = json.then_some("--json");

@@ -7,6 +7,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
+/// What one test program may take, in seconds. The longest takes less than half of it on two cores.
+const LONGEST: &str = "1200";
+
 /// Cargo's profiles that are used here.
 #[derive(Clone, Copy)]
 pub(crate) enum Profile {
@@ -39,6 +42,33 @@ pub(crate) fn say(line: &str) {
 pub(crate) fn cargo() -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(program);
+    command.current_dir(workspace());
+    command
+}
+
+/// A `cargo test` of the workspace that ends, whatever its programs do. After [`build`].
+pub(crate) fn tests() -> anyhow::Result<Command> {
+    let runner = bounded_by();
+    let words = std::iter::once(runner.get_program()).chain(runner.get_args());
+    let words: Option<Vec<&str>> = words.map(|word| word.to_str()).collect();
+    // An array of strings is the same in JSON and in TOML.
+    let words = serde_json::to_string(&words.context("a path is not UTF-8")?)?;
+    let mut command = cargo();
+    command.args(["test", "--workspace", "--config"]);
+    command.arg(format!("target.'cfg(unix)'.runner={words}"));
+    Ok(command)
+}
+
+/// The same command, but one that ends and leaves nothing behind. After [`build`].
+pub(crate) fn bounded(command: &Command) -> Command {
+    let mut bounded = bounded_by();
+    bounded.arg(command.get_program()).args(command.get_args());
+    bounded
+}
+
+fn bounded_by() -> Command {
+    let mut command = program(Profile::Dev, "xtask");
+    command.args(["bounded", LONGEST]);
     command.current_dir(workspace());
     command
 }

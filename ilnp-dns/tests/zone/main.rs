@@ -106,7 +106,9 @@ fn sorted(zone: &Zone) -> Vec<String> {
 
 /// A name of `example.org.` out of few, so that records meet, or out of all.
 fn any_name() -> impl Strategy<Value = Name> {
-    let few = prop::sample::select(vec!["", "a.", "A.", "b.", "a.b.", "a.B.", "c.a.b.", "*.b.", "d.e."]);
+    let few = prop::sample::select(vec![
+        "", "a.", "A.", "b.", "a.b.", "a.B.", "c.a.b.", "*.b.", "d.e.",
+    ]);
     let few = few.prop_map(|labels| name(&format!("{labels}example.org.")));
     let any = prop::collection::vec(any::<u8>(), 1..64).prop_map(|label| {
         let length = u8::try_from(label.len()).unwrap();

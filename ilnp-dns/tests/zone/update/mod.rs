@@ -239,7 +239,11 @@ fn a_name_keeps_its_case_over_a_change_and_back() {
         record("b.example.org. 5 TXT y"),
     ];
     let (after, change) = update(&before, vec![], updates).unwrap();
-    assert!(sorted(&after).iter().any(|record| record.contains("\\x01B")));
+    assert!(
+        sorted(&after)
+            .iter()
+            .any(|record| record.contains("\\x01B"))
+    );
     assert_eq!(sorted(&before.apply(&change).unwrap()), sorted(&after));
     let back = after.apply(&change.inverse()).unwrap();
     assert_eq!(sorted(&back), sorted(&before));
