@@ -190,8 +190,9 @@ impl Service {
     }
 
     async fn cancel(&mut self, Epoch { epoch }: Epoch) -> Result<Answer, String> {
-        // Cancelling twice, or what was never prepared, leaves everything as it is wanted.
-        if self.prepared.is_some() {
+        // Cancelling twice, or what was never prepared, leaves everything as it is wanted. Who gives a
+        // later attempt up gives up what was prepared before it; a late word of an earlier one is none.
+        if self.prepared.is_some_and(|prepared| prepared > epoch) {
             self.expect(epoch)?;
         }
         self.relocate(node::Relocation::Cancel).await?;

@@ -207,4 +207,10 @@ fn an_agent_that_was_gone_goes_on_where_it_was() {
     wait_for("the new plan alone", || {
         has_address(&net, E) && !has_address(&net, D)
     });
+    // Who gives a later move up has given this one up, too.
+    let answer = led.agent.ask(json!({"cancel": {"epoch": 5}}));
+    assert!(answer["done"].is_object(), "{answer}");
+    assert!(led.plan().is_null());
+    wait_for("no address", || !has_address(&net, E));
+    session(&net, "a");
 }

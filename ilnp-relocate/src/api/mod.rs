@@ -7,6 +7,7 @@
 //! | `/v1/guests/{guest}/start` | POST | [`Done`] |
 //! | `/v1/guests/{guest}/move` | POST [`MoveOrder`](crate::relocation::MoveOrder) | a stream of [`Line`](crate::report::Line), one a line, the report last |
 //! | `/v1/guests/{guest}/trial` | POST [`MoveOrder`](crate::relocation::MoveOrder) | [`Trial`](crate::relocation::Trial) |
+//! | `/v1/guests/{guest}/prepare` | POST [`MoveOrder`](crate::relocation::MoveOrder) | [`Preparation`](crate::relocation::Preparation) |
 //! | `/v1/guests/{guest}/abort` | POST | [`Done`] |
 //! | `/v1/reports` | GET, `?guest=` | [`Reports`] |
 
@@ -50,6 +51,7 @@ fn router(agent: Agent) -> Router {
         .route("/v1/guests/{guest}/abort", post(guests::abort))
         .route("/v1/guests/{guest}/move", post(moving::post))
         .route("/v1/guests/{guest}/trial", post(moving::trial))
+        .route("/v1/guests/{guest}/prepare", post(moving::prepare))
         .route("/v1/reports", get(reports::get))
         .layer(middleware::from_fn(guard::require_root))
         .fallback(problem::no_such_resource)

@@ -14,7 +14,7 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::problem_of;
-use crate::relocation::{Agent, MoveOrder, Trial};
+use crate::relocation::{Agent, MoveOrder, Preparation, Trial};
 use crate::report::{Line, Recorder};
 
 pub(super) async fn post(
@@ -40,6 +40,16 @@ pub(super) async fn trial(
     let Json(order) = body?;
     let trial = agent.try_move(&guest, order).await.map_err(problem_of)?;
     Ok(Json(trial))
+}
+
+pub(super) async fn prepare(
+    State(agent): State<Agent>,
+    Path(guest): Path<String>,
+    body: Result<Json<MoveOrder>, JsonRejection>,
+) -> Result<Json<Preparation>, Problem> {
+    let Json(order) = body?;
+    let preparation = agent.prepare(&guest, order).await.map_err(problem_of)?;
+    Ok(Json(preparation))
 }
 
 /// Follows a relocation to its end.

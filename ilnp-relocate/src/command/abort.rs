@@ -15,7 +15,5 @@ pub(super) struct Options {
 pub(super) async fn run(client: &Client, output: &Output, options: &Options) -> anyhow::Result<()> {
     let path = super::path(&options.guest, "/abort");
     let done: Done = client.post(&path, &()).await?;
-    output.document(&done, |_| {
-        format!("the relocation of {} was aborted", options.guest)
-    })
+    output.document(&done, |_| format!("{} stays where it is", options.guest))
 }

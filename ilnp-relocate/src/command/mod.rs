@@ -3,6 +3,7 @@
 mod abort;
 mod agent;
 mod moving;
+mod prepare;
 mod report;
 mod start;
 mod status;
@@ -42,11 +43,13 @@ enum Verb {
     Start(start::Options),
     /// Move a running guest to another site
     Move(moving::Options),
+    /// Check a move as --dry-run does, and tell the guest and its correspondents where it will be
+    Prepare(prepare::Options),
     /// How a guest stands
     Status(status::Options),
     /// All guests of this site
     List,
-    /// Give up the relocation of a guest that goes on
+    /// Give up the relocation of a guest that goes on, or what it is prepared for
     Abort(abort::Options),
     /// What happened in relocations from this site
     Report(report::Options),
@@ -66,6 +69,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Verb::Agent(options) => agent::run(&options).await,
         Verb::Start(options) => start::run(&client, &output, &options).await,
         Verb::Move(options) => moving::run(&client, &output, options).await,
+        Verb::Prepare(options) => prepare::run(&client, &output, &options).await,
         Verb::Status(options) => status::run(&client, &output, &options).await,
         Verb::List => status::list(&client, &output).await,
         Verb::Abort(options) => abort::run(&client, &output, &options).await,

@@ -53,7 +53,7 @@ pub(super) struct Options {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum StorageOption {
+pub(super) enum StorageOption {
     /// Nothing: there are no disks, or both sites share them
     None,
     /// What differs from the base image, which both sites hold
@@ -62,15 +62,21 @@ enum StorageOption {
     Full,
 }
 
+impl From<StorageOption> for Storage {
+    fn from(option: StorageOption) -> Self {
+        match option {
+            StorageOption::None => Self::None,
+            StorageOption::Delta => Self::Delta,
+            StorageOption::Full => Self::Full,
+        }
+    }
+}
+
 impl Options {
     fn order(&self) -> MoveOrder {
         MoveOrder {
             to: self.to.clone(),
-            storage: match self.storage {
-                StorageOption::None => Storage::None,
-                StorageOption::Delta => Storage::Delta,
-                StorageOption::Full => Storage::Full,
-            },
+            storage: self.storage.into(),
             max_downtime_ms: self.max_downtime,
             bandwidth: self.bandwidth,
             compress: self.compress,
@@ -125,7 +131,8 @@ pub(super) async fn run(client: &Client, output: &Output, options: Options) -> a
     )
 }
 
-fn text(trial: &Trial) -> String {
+/// A trial for people.
+pub(super) fn text(trial: &Trial) -> String {
     let Trial {
         guest, from, to, ..
     } = trial;

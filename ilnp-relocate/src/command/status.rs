@@ -5,7 +5,7 @@ use ilnp_service::client::Client;
 use ilnp_service::output::{Output, table};
 
 use crate::custody::Standing;
-use crate::relocation::{Overview, Status};
+use crate::relocation::{Overview, Prepared, Status};
 use crate::report;
 
 #[derive(Debug, Args)]
@@ -65,7 +65,13 @@ fn text(status: &Status) -> String {
 fn says(status: &Status) -> String {
     match (&status.standing, status.running) {
         (Standing::None, _) => "has never been here".to_owned(),
-        (Standing::Mine { .. }, Some(true)) => "is here and runs".to_owned(),
+        (Standing::Mine { .. }, Some(true)) => match &status.prepared {
+            Some(Prepared { to, holds_s, .. }) => format!(
+                "is here and runs, prepared to move to site {to} for {} more minutes",
+                holds_s.div_ceil(60)
+            ),
+            None => "is here and runs".to_owned(),
+        },
         (Standing::Mine { .. }, Some(false)) => {
             format!(
                 "is here and does not run: `ilnp-relocate start {}`",

@@ -5,19 +5,28 @@ use crate::channel::RelocationId;
 use crate::site::Site;
 
 impl Custody {
+    /// Takes the number of an attempt, for a relocation or for what the guest is told before one:
+    /// nothing that is said of it later can mean another attempt.
+    ///
+    /// # Errors
+    /// When the guest is not here and at rest.
+    pub fn take_number(&mut self) -> Result<Vec<Action>, Refusal> {
+        let (Standing::Mine { .. }, Activity::Idle) = (&self.record.standing, &self.activity)
+        else {
+            return Err(self.not_here());
+        };
+        let epoch = self.record.epoch.saturating_add(1);
+        Ok(self.keep(epoch, self.record.standing.clone()).into())
+    }
+
     /// Begins a relocation.
     pub(super) fn offer(
         &mut self,
         relocation: RelocationId,
         to: Site,
     ) -> Result<Vec<Action>, Refusal> {
-        let (Standing::Mine { .. }, Activity::Idle) = (&self.record.standing, &self.activity)
-        else {
-            return Err(self.not_here());
-        };
         // The number of an attempt is used up before anyone hears of it.
-        let epoch = self.record.epoch.saturating_add(1);
-        let mut actions = Vec::from(self.keep(epoch, self.record.standing.clone()));
+        let mut actions = self.take_number()?;
         actions.push(Action::Send(
             to.clone(),
             self.message(relocation, Kind::Offer),

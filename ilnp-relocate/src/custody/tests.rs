@@ -193,3 +193,29 @@ fn a_guest_starts_where_it_has_never_been_and_nowhere_else() {
     let refusal = gone.take().unwrap_err();
     assert_eq!(refusal, Refusal::NotHere("it has moved away"));
 }
+
+#[test]
+fn a_number_that_was_taken_is_not_used_again() {
+    let here = || custody(4, Standing::Mine { by: None });
+    let mut source = here();
+    let actions = source.take_number().unwrap();
+    assert_eq!(actions, [Action::Journal(source.record().clone())]);
+    assert_eq!(source.record().epoch, 5);
+    assert!(source.is_at_rest());
+    let to = site("b");
+    let offer = Input::Move {
+        relocation: relocation(1),
+        to,
+    };
+    source.handle(offer).unwrap();
+    assert_eq!(source.record().epoch, 6);
+    // Only what is here and at rest has numbers to take.
+    let before = source.clone();
+    assert!(matches!(
+        source.take_number(),
+        Err(Refusal::BeingMoved { .. })
+    ));
+    assert_eq!(source, before);
+    assert!(handed_over().take_number().is_err());
+    assert!(incoming().take_number().is_err());
+}

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Shared;
 use super::connections::{self, Link};
-use super::guest::{Handle, Request, Status};
+use super::guest::{Handle, Preparation, Request, Status};
 use super::plan::MoveOrder;
 use super::trial::Trial;
 use crate::channel::Listener;
@@ -175,7 +175,17 @@ impl Agent {
         asked.map_err(Unwilling::Refused)
     }
 
-    /// Gives up the relocation of a guest that goes on.
+    /// Tries everything but the move, and tells the guest where it will be.
+    ///
+    /// # Errors
+    /// [`Unwilling`].
+    pub async fn prepare(&self, guest: &str, order: MoveOrder) -> Result<Preparation, Unwilling> {
+        let handle = self.guest(guest)?;
+        let asked = handle.ask(|answer| Request::Prepare(order, answer)).await;
+        asked.map_err(Unwilling::Refused)
+    }
+
+    /// Gives up the relocation of a guest that goes on, or what was prepared.
     ///
     /// # Errors
     /// [`Unwilling`].

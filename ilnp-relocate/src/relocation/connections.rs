@@ -80,7 +80,8 @@ async fn dispatch(shared: &Arc<Shared>, link: &Link, Order { guest, say }: Order
             let (shared, link) = (shared.clone(), link.clone());
             tokio::spawn(async move {
                 let refusal = super::trial::check(&shared, &guest, &offered).await.err();
-                link.say(&guest, Say::Checked { refusal }).await;
+                let network = shared.network();
+                link.say(&guest, Say::Checked { refusal, network }).await;
             });
             return;
         }

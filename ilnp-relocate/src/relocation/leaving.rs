@@ -34,6 +34,16 @@ const AFTERMATH: Duration = Duration::from_millis(200);
 /// What an operator's abort is called.
 pub(super) const ABORTED: &str = "it was aborted";
 
+/// Why a guest is not told in advance.
+pub(super) const NO_PORT: &str = "it has no port to its daemon";
+pub(super) const NO_NETWORK: &str =
+    "the other site has no [network] in its configuration, which says what the guest will find";
+
+/// A guest is not told in advance that must be.
+pub(super) fn cannot_be_told(reason: &str) -> String {
+    format!("the guest cannot be told in advance: {reason}")
+}
+
 /// Finds out what the guest is, and dials the other site.
 pub(super) async fn describe(
     shared: Arc<Shared>,
@@ -91,18 +101,15 @@ impl Telling {
     async fn prepare(&self) -> Result<Option<String>, String> {
         let reason = match (&self.port, &self.prepare) {
             _ if self.mode == Mode::Hard => "the operator asked for a hard move".to_owned(),
-            (None, _) => "it has no port to its daemon".to_owned(),
-            (_, None) => {
-                "the other site has no [network] in its configuration, which says what the guest will find"
-                    .to_owned()
-            }
+            (None, _) => NO_PORT.to_owned(),
+            (_, None) => NO_NETWORK.to_owned(),
             (Some(port), Some(prepare)) => match port.prepare(prepare.clone()).await {
-                Ok(()) => return Ok(None),
+                Ok(_) => return Ok(None),
                 Err(error) => error.to_string(),
             },
         };
         match self.mode {
-            Mode::Soft => Err(format!("the guest cannot be told in advance: {reason}")),
+            Mode::Soft => Err(cannot_be_told(&reason)),
             Mode::IfPossible | Mode::Hard => {
                 tracing::info!("the guest is not told in advance: {reason}");
                 Ok(Some(reason))

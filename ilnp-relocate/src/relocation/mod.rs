@@ -30,7 +30,7 @@ use crate::site::Site;
 use crate::tls::Identity;
 
 pub use agent::{Agent, Overview, Unwilling};
-pub use guest::Status;
+pub use guest::{Preparation, Prepared, Status};
 pub use plan::{Mode, MoveOrder};
 pub use trial::Trial;
 
@@ -63,6 +63,11 @@ impl Shared {
     /// The configuration as it is now.
     fn config(&self) -> Arc<Config> {
         self.config.borrow().clone()
+    }
+
+    /// What a guest finds at this site, where the configuration says it.
+    fn network(&self) -> Option<orders::Network> {
+        self.config().network.as_ref().map(Into::into)
     }
 
     /// The way to the task of a guest.

@@ -3,13 +3,14 @@
 use std::net::Ipv6Addr;
 
 use ilnp_core::id::Locator;
-use ilnp_core::relocation::{Instance, Mac};
+use ilnp_core::relocation::{Instance, Mac, Prepare};
 use serde::{Deserialize, Serialize};
 
 use crate::config;
 use crate::custody::{Message, Standing};
 use crate::hypervisor::{Description, Plan};
 use crate::report::Told;
+use crate::site::Site;
 
 /// An order or an answer, about one guest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +39,9 @@ pub(super) enum Say {
     Checked {
         /// Why it could not.
         refusal: Option<String>,
+        /// What it would find there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        network: Option<Network>,
     },
     /// Which part do you have in it?
     Query,
@@ -97,6 +101,19 @@ impl From<&config::Network> for Network {
             locators: network.locators.clone(),
             router: network.router,
             router_mac: network.router_mac,
+        }
+    }
+}
+
+impl Network {
+    /// What the guest is told of it before it moves there.
+    pub(super) fn prepare(self, epoch: u64, site: &Site) -> Prepare {
+        Prepare {
+            epoch,
+            site: site.to_string(),
+            locators: self.locators,
+            router: self.router,
+            router_mac: self.router_mac,
         }
     }
 }

@@ -72,17 +72,15 @@ impl Port {
         }
     }
 
-    /// Tells the guest where it will be.
-    pub(super) async fn prepare(&self, prepare: Prepare) -> Result<(), GuestError> {
+    /// Tells the guest where it will be. Returns how many correspondents it tells.
+    pub(super) async fn prepare(&self, prepare: Prepare) -> Result<usize, GuestError> {
         let epoch = prepare.epoch;
-        match self.guest.prepare(prepare).await {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                // It may have heard it nevertheless.
-                self.cancel(epoch);
-                Err(error)
-            }
+        let prepared = self.guest.prepare(prepare).await;
+        if prepared.is_err() {
+            // It may have heard it nevertheless.
+            self.cancel(epoch);
         }
+        prepared
     }
 
     /// The guest stops in a moment: its correspondents send to where it will be from now on.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::orders::{Offered, Order, Say};
+use super::orders::{Network, Offered, Order, Say};
 use super::plan::MoveOrder;
 use super::{Shared, hypervisors};
 use crate::channel::Connection;
@@ -101,17 +101,22 @@ pub(super) async fn check(shared: &Shared, guest: &str, offered: &Offered) -> Re
         .map_err(|error| error.to_string())
 }
 
-/// At the source: asks the other site whether a guest could go on there.
+/// At the source: asks the other site whether a guest could go on there. Returns the round trip, and
+/// what the guest would find.
 pub(super) async fn ask(
     connection: &Connection,
     guest: &str,
     offered: Offered,
-) -> Result<Duration, String> {
+) -> Result<(Duration, Option<Network>), String> {
     let round_trip = round_trip(connection, guest).await?;
     match exchange(connection, guest, Say::Check(Box::new(offered))).await? {
-        Say::Checked { refusal: None } => Ok(round_trip),
+        Say::Checked {
+            refusal: None,
+            network,
+        } => Ok((round_trip, network)),
         Say::Checked {
             refusal: Some(refusal),
+            ..
         } => Err(format!("site {} refuses: {refusal}", connection.peer())),
         _ => Err(unexpected(connection)),
     }

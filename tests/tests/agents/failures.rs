@@ -28,6 +28,12 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
             "max-downtime is at least 1 ms",
         ),
         (&["status", "../vm1"], "has no guest \"../vm1\""),
+        (&["prepare", "vm9", "--to", "b"], "has no guest \"vm9\""),
+        (&["prepare", "vm1", "--to", "c"], "site c is not known here"),
+        (
+            &["prepare", "vm1", "--to", "b"],
+            "it has no port to its daemon",
+        ),
         // Another processor: both by a trial and by a move, before anything is copied.
         (&["move", "vm1", "--to", "b", "--dry-run"], "processor"),
         (&["move", "vm1", "--to", "b"], "processor"),

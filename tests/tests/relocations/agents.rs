@@ -45,18 +45,28 @@ impl<'a> Agents<'a> {
             fs::create_dir(&directory).unwrap();
             let text = agents.configuration(site, number, &kernel, &image);
             fs::write(directory.join("agent.toml"), text).unwrap();
-            let program = tests::program("ilnp-relocate");
-            let line = format!(
-                "{} agent --config {}/agent.toml",
-                program.display(),
-                directory.display()
-            );
-            network.start(&format!("agent-{site}"), &network.router, &line);
-            wait_for("the agent answers", || {
-                agents.run(site, &["list"]).status.success()
-            });
+            agents.start_agent(site);
         }
         agents
+    }
+
+    fn start_agent(&self, site: &str) {
+        let line = format!(
+            "{} agent --config {}/agent.toml",
+            tests::program("ilnp-relocate").display(),
+            self.network.directory().join(site).display()
+        );
+        let name = format!("agent-{site}");
+        self.network.start(&name, &self.network.router, &line);
+        wait_for("the agent answers", || {
+            self.run(site, &["list"]).status.success()
+        });
+    }
+
+    /// Kills an agent, and starts it again.
+    pub(crate) fn restart(&self, site: &str) {
+        self.network.kill(&format!("agent-{site}"));
+        self.start_agent(site);
     }
 
     fn image(&self) -> (PathBuf, PathBuf) {
@@ -175,11 +185,11 @@ arguments = ["-kernel", {kernel:?}, "-initrd", {image:?}, "-no-reboot",
         error
     }
 
-    /// The newest report of a site.
+    /// The newest report of a site; null where there is none.
     pub(crate) fn report(&self, site: &str) -> Value {
         let text = self.ok(site, &["--json", "report", "vm1"]);
-        let mut reports: Value = serde_json::from_str(&text).unwrap();
-        reports["reports"][0].take()
+        let reports: Value = serde_json::from_str(&text).unwrap();
+        reports["reports"].get(0).cloned().unwrap_or_default()
     }
 
     /// Runs a command in the guest, which is at this site, and returns what it prints.

@@ -90,6 +90,74 @@ fn a_guest_that_is_told_in_advance_needs_no_router_where_it_arrives() {
     network.assert_whole();
 }
 
+/// What the agent of a site says that the guest is prepared for.
+fn prepared(agents: &Agents<'_>, site: &str) -> Value {
+    let text = agents.ok(site, &["--json", "status", "vm1"]);
+    serde_json::from_str::<Value>(&text).unwrap()["prepared"].take()
+}
+
+/// Waits until the guest at `a` expects this place, or none.
+#[track_caller]
+fn wait_expects(agents: &Agents<'_>, place: Option<&str>) {
+    let wanted = place.map_or(Value::Null, |site| json!([format!("2001:db8:{site}::/64")]));
+    network::wait_for("the guest knows where it will be", || {
+        agents.daemon("a", "status")["relocation"]["locators"] == wanted
+    });
+}
+
+#[test]
+fn a_guest_is_prepared_for_a_move_that_comes_later_or_not_at_all() {
+    let network = Network::new("later");
+    network.advertise("a");
+    let agents = Agents::start(&network);
+    agents.ok("a", &["start", "vm1"]);
+    agents.wait_ready("a");
+    agents.in_guest("a", "/lab/lines &");
+    network.wait_for_more_lines();
+
+    // The guest and its correspondent know, and nothing else is different.
+    let said = agents.ok("a", &["prepare", "vm1", "--to", "b"]);
+    assert!(said.contains("vm1 can be moved from a to b"), "{said}");
+    assert!(said.contains("tells 1 correspondent"), "{said}");
+    wait_expects(&agents, Some("b"));
+    network.wait_known(&["a", "b"]);
+    network.wait_for_more_lines();
+    assert_eq!(agents.report("a"), Value::Null);
+    let first = prepared(&agents, "a");
+    assert_eq!(first["to"], "b", "{first}");
+
+    // Taken back.
+    agents.ok("a", &["abort", "vm1"]);
+    assert_eq!(prepared(&agents, "a"), Value::Null);
+    wait_expects(&agents, None);
+    network.wait_known(&["a"]);
+    let error = agents.refused("a", &["abort", "vm1"]);
+    assert!(error.contains("is not being moved"), "{error}");
+
+    // An agent that starts again takes back what the one before it prepared.
+    agents.ok("a", &["prepare", "vm1", "--to", "b"]);
+    wait_expects(&agents, Some("b"));
+    agents.restart("a");
+    assert_eq!(prepared(&agents, "a"), Value::Null);
+    wait_expects(&agents, None);
+    network.wait_for_more_lines();
+
+    // Prepared twice, and moved: no router advertises anything at b.
+    for _ in 0..2 {
+        agents.ok("a", &["prepare", "vm1", "--to", "b"]);
+    }
+    wait_expects(&agents, Some("b"));
+    agents.ok("a", &["move", "vm1", "--to", "b"]);
+    network.wait_for_more_lines();
+    let report = agents.report("a");
+    assert_eq!(report["outcome"], "moved", "{report}");
+    assert_eq!(report["soft"], true, "{report}");
+    assert_eq!(told(&agents, "a"), TOLD);
+    assert_eq!(prepared(&agents, "a"), Value::Null);
+    network.wait_preferred("b");
+    network.assert_whole();
+}
+
 #[test]
 fn a_guest_whose_daemon_does_not_answer_is_moved_all_the_same() {
     let network = Network::new("deaf");

@@ -159,19 +159,47 @@ impl Network {
         });
     }
 
+    /// Ends a program at once.
+    pub(crate) fn kill(&self, name: &str) {
+        let mut processes = self.processes.borrow_mut();
+        let at = processes.iter().position(|it| it.name() == name).unwrap();
+        let mut process = processes.remove(at);
+        process.signal(Signal::SIGKILL);
+        process.stop();
+    }
+
+    /// The places of the machine that the correspondent knows, the one that it sends to first.
+    fn known(&self) -> Vec<String> {
+        let output = Command::new(tests::program("ilnp"))
+            .arg("--socket")
+            .arg(self.directory.path().join("hostd.sock"))
+            .args(["--json", "correspondents"])
+            .output()
+            .unwrap();
+        let known: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let locators = known["correspondents"][0]["locators"].as_array();
+        let places = locators.into_iter().flatten();
+        places
+            .filter_map(|it| it["locator"].as_str().map(str::to_owned))
+            .collect()
+    }
+
     /// Waits until the correspondent sends to this site.
     #[track_caller]
     pub(crate) fn wait_preferred(&self, site: &str) {
         let wanted = format!("2001:db8:{site}::/64");
         wait_for("the correspondent sends there", || {
-            let output = Command::new(tests::program("ilnp"))
-                .arg("--socket")
-                .arg(self.directory.path().join("hostd.sock"))
-                .args(["--json", "correspondents"])
-                .output()
-                .unwrap();
-            let known: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-            known["correspondents"][0]["locators"][0]["locator"] == wanted.as_str()
+            self.known().first() == Some(&wanted)
+        });
+    }
+
+    /// Waits until the correspondent knows these sites and no other, and sends to the first.
+    #[track_caller]
+    pub(crate) fn wait_known(&self, sites: &[&str]) {
+        let wanted = sites.iter().map(|site| format!("2001:db8:{site}::/64"));
+        let wanted: Vec<_> = wanted.collect();
+        wait_for("the correspondent knows these places", || {
+            self.known() == wanted
         });
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use ilnp_core::relocation::{Hello, Prepare, Resumed};
+use ilnp_core::relocation::{Hello, Resumed};
 use tokio::time::sleep;
 
 use super::task::{Half, Task};
@@ -157,10 +157,7 @@ impl Task {
                 });
                 offered.map_or(Details::None, Details::Offered)
             }
-            Kind::Ready => {
-                let config = self.shared.config();
-                Details::Network(config.network.as_ref().map(Into::into))
-            }
+            Kind::Ready => Details::Network(self.shared.network()),
             Kind::Declined | Kind::Refused | Kind::Abort => {
                 reason().map_or(Details::None, Details::reason)
             }
@@ -200,13 +197,10 @@ impl Task {
             told: Telling {
                 port: self.port.clone(),
                 mode: leaving.order.mode,
-                prepare: leaving.network.clone().map(|network| Prepare {
-                    epoch: self.custody.record().epoch,
-                    site: leaving.to.to_string(),
-                    locators: network.locators,
-                    router: network.router,
-                    router_mac: network.router_mac,
-                }),
+                prepare: leaving
+                    .network
+                    .clone()
+                    .map(|network| network.prepare(self.custody.record().epoch, &leaving.to)),
             },
         };
         self.job = Some(Job::start(|cancel| leaving::copy(copy, cancel)));
@@ -266,6 +260,8 @@ impl Task {
             return;
         }
         self.port = None;
+        // The first that the daemon hears is that nothing is prepared.
+        self.prepared = None;
         let (Some(path), Some(instance)) = (hypervisors::port(&self.guest).await, self.instance)
         else {
             return;

@@ -3,6 +3,7 @@
 
 mod act;
 mod operator;
+mod prepared;
 mod status;
 mod task;
 
@@ -21,6 +22,7 @@ use crate::journal::JournalError;
 use crate::report::{Recorder, Told};
 use crate::site::Site;
 
+pub use prepared::{Preparation, Prepared};
 pub use status::Status;
 use task::Task;
 
@@ -38,7 +40,9 @@ pub(super) enum Request {
     Move(MoveOrder, Answer<Recorder>),
     /// Try everything but the move.
     Try(MoveOrder, Answer<Trial>),
-    /// Give the relocation up that goes on.
+    /// Try everything but the move, and tell the guest where it will be.
+    Prepare(MoveOrder, Answer<Preparation>),
+    /// Give the relocation up that goes on, or what was prepared.
     Abort(Answer<()>),
     /// How does it stand?
     Status(Answer<Status>),

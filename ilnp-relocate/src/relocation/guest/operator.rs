@@ -12,7 +12,7 @@ use crate::custody::{Action, Input, Standing};
 use crate::hypervisor::HypervisorError;
 use crate::relocation::job::Job;
 use crate::relocation::leaving::{self, ABORTED};
-use crate::relocation::orders::Offered;
+use crate::relocation::orders::{Network, Offered};
 use crate::relocation::plan::MoveOrder;
 use crate::relocation::trial::{self, Trial};
 use crate::relocation::{Shared, hypervisors};
@@ -26,6 +26,7 @@ impl Task {
     /// Begins a move. Its recorder tells how it goes.
     pub(super) fn begin(&mut self, order: MoveOrder) -> Result<Recorder, String> {
         self.can_be_moved(&order)?;
+        self.keep_prepared_only_for(&order);
         let relocation = RelocationId::random().map_err(|error| error.to_string())?;
         let site = self.shared.config().site.clone();
         let epoch = self.custody.record().epoch.saturating_add(1);
@@ -108,6 +109,9 @@ impl Task {
             leaving.reason.get_or_insert_with(|| ABORTED.to_owned());
             self.stop_job().await;
             self.half = Half::None;
+            return Ok(());
+        }
+        if self.custody.is_at_rest() && self.take_back_prepared() {
             return Ok(());
         }
         if let Some(leaving) = &mut self.leaving {
@@ -246,13 +250,13 @@ fn taken_up(report: Report) -> Leaving {
     }
 }
 
-/// Everything but the move.
+/// Everything but the move. Returns what the guest would find, too, where the other site says it.
 pub(super) async fn try_move(
     shared: &Shared,
     guest: &config::Guest,
     instance: Option<Instance>,
-    order: MoveOrder,
-) -> Result<Trial, String> {
+    order: &MoveOrder,
+) -> Result<(Trial, Option<Network>), String> {
     let mut source = hypervisors::source(guest)
         .await
         .map_err(|error| error.to_string())?;
@@ -264,9 +268,10 @@ pub(super) async fn try_move(
         plan: order.plan(),
         instance,
     };
-    let round_trip = trial::ask(&connection, &guest.name, offered).await?;
+    let (round_trip, network) = trial::ask(&connection, &guest.name, offered).await?;
     let sites = (shared.config().site.clone(), order.to.clone());
-    Ok(Trial::new(sites, &description, &order, round_trip))
+    let trial = Trial::new(sites, &description, order, round_trip);
+    Ok((trial, network))
 }
 
 async fn does_not_run(guest: &config::Guest) -> Result<(), String> {

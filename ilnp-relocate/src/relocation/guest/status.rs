@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::prepared::{Prepared, Standby};
 use super::task::Task;
 use crate::custody::Standing;
 use crate::report::{Report, SCHEMA};
@@ -22,6 +23,9 @@ pub struct Status {
     /// The relocation that goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relocation: Option<Report>,
+    /// The move that it is prepared for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prepared: Option<Prepared>,
     /// What an operator has to look after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -47,6 +51,7 @@ impl Task {
                 .leaving
                 .as_ref()
                 .map(|leaving| leaving.recorder.report()),
+            prepared: self.prepared.as_ref().map(Standby::told),
             problem: self.problem.clone(),
         }
     }

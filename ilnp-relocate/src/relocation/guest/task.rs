@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use super::prepared::Standby;
 use super::{Request, operator};
 use crate::channel::{Connection, RelayError, RelocationId};
 use crate::config;
@@ -55,6 +56,8 @@ pub(super) struct Task {
     pub(super) own: mpsc::WeakSender<Request>,
     /// The daemon in the guest, while it is here.
     pub(super) port: Option<Port>,
+    /// What the daemon in the guest knows of a move that has not begun.
+    pub(super) prepared: Option<Standby>,
     /// The last relocation away, of which the guest may still tell something.
     afterwards: Option<Afterwards>,
     dialling: bool,
@@ -130,6 +133,7 @@ impl Task {
             requests,
             own,
             port: None,
+            prepared: None,
             afterwards: None,
             dialling: false,
         }
@@ -209,11 +213,14 @@ impl Task {
             Request::Try(order, answer) => {
                 let tried = match self.can_be_moved(&order) {
                     Ok(()) => {
-                        operator::try_move(&self.shared, &self.guest, self.instance, order).await
+                        operator::try_move(&self.shared, &self.guest, self.instance, &order).await
                     }
                     Err(refusal) => Err(refusal),
                 };
-                reply(answer, tried);
+                reply(answer, tried.map(|(trial, _)| trial));
+            }
+            Request::Prepare(order, answer) => {
+                reply(answer, self.prepare_for(&order).await);
             }
             Request::Abort(answer) => reply(answer, self.abort().await),
             Request::Status(answer) => {
@@ -323,6 +330,7 @@ impl Task {
 
     /// Asks the other site again that decides what becomes of the guest.
     async fn again(&mut self) {
+        self.end_prepared();
         if let Some(over) = self
             .afterwards
             .take_if(|over| over.until < Instant::now())
@@ -472,6 +480,7 @@ impl Task {
         if outcome == Outcome::Moved {
             leaving.recorder.phase(Phase::Resume);
         }
+        self.settle_prepared(outcome, &leaving.recorder);
         let reason = leaving.reason.filter(|_| outcome == Outcome::Failed);
         if outcome == Outcome::Moved {
             self.afterwards = Some(Afterwards {
