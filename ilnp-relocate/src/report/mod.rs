@@ -23,6 +23,9 @@ pub use table::table;
 pub const SCHEMA: u32 = 1;
 
 /// All that is known of one relocation, at the site that the guest left.
+///
+/// How long a correspondent heard nothing is not in it: only who measures at the correspondent knows
+/// that, as `ilnp-lab` does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// [`SCHEMA`].
@@ -64,9 +67,6 @@ pub struct Report {
     pub stopped_ms: Option<f64>,
     /// What the guest told after the move, in milliseconds since it noticed it.
     pub told: Vec<Told>,
-    /// The longest silence that correspondents measured, where they told it.
-    #[serde(default)]
-    pub gaps: Vec<Gap>,
 }
 
 /// How a relocation ended.
@@ -127,16 +127,6 @@ pub struct Told {
     pub event: String,
     /// In milliseconds since the guest noticed the move, by its own clock.
     pub after_ms: f64,
-}
-
-/// The longest silence that a correspondent measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Gap {
-    /// Who measured it.
-    pub correspondent: String,
-    /// How long it was, in milliseconds.
-    pub gap_ms: f64,
 }
 
 /// Milliseconds with their fraction.

@@ -55,7 +55,6 @@ impl Recorder {
                 downtime_ms: None,
                 stopped_ms: None,
                 told: Vec::new(),
-                gaps: Vec::new(),
             }),
             lines: broadcast::Sender::new(BACKLOG),
         }));

@@ -56,12 +56,6 @@ pub fn table(report: &Report) -> String {
             format!("{:>10.1} ms after the guest noticed", told.after_ms),
         );
     }
-    for gap in &report.gaps {
-        row(
-            &format!("gap at {}", gap.correspondent),
-            format!("{:>10.1} ms", gap.gap_ms),
-        );
-    }
     text
 }
 
