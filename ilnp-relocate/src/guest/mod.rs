@@ -71,7 +71,7 @@ pub enum GuestError {
 
 impl Guest {
     /// Connects to the socket of a guest's port when it is there, and again whenever that ends.
-    /// Requests wait this long for their answers. The other value tells what happens in the guest.
+    /// Requests wait this long for their answers, but for [`prepare`](Self::prepare). The other value tells what happens in the guest.
     /// Must be called within a tokio runtime.
     pub fn new(path: PathBuf, patience: Duration) -> (Self, mpsc::Receiver<Event>) {
         let (asks, asked) = mpsc::channel(ASKS);
@@ -98,12 +98,14 @@ impl Guest {
     }
 
     /// Tells where the guest will be. Returns how many correspondents it tells;
-    /// [`Event::Told`] says when they know.
+    /// [`Event::Told`] says when they know. The answer is waited for as long as `patience`: nothing
+    /// stands still yet.
     ///
     /// # Errors
     /// [`GuestError`].
-    pub async fn prepare(&self, prepare: Prepare) -> Result<usize, GuestError> {
-        match self.ask("prepare", Request::Prepare(prepare)).await? {
+    pub async fn prepare(&self, prepare: Prepare, patience: Duration) -> Result<usize, GuestError> {
+        let prepare = Request::Prepare(prepare);
+        match self.ask_for("prepare", prepare, patience).await? {
             Answer::Prepared(prepared) => Ok(prepared.correspondents),
             _ => Err(GuestError::Strange { request: "prepare" }),
         }
@@ -148,14 +150,23 @@ impl Guest {
         }
     }
 
-    /// Asks, and waits for the answer.
     async fn ask(&self, name: &'static str, request: Request) -> Result<Answer, GuestError> {
+        self.ask_for(name, request, self.patience).await
+    }
+
+    /// Asks, and waits for the answer.
+    async fn ask_for(
+        &self,
+        name: &'static str,
+        request: Request,
+        patience: Duration,
+    ) -> Result<Answer, GuestError> {
         let (answer, answered) = oneshot::channel();
         let asked = async {
             self.asks.send(Ask::Request(request, answer)).await.ok()?;
             answered.await.ok()
         };
-        match tokio::time::timeout(self.patience, asked).await {
+        match tokio::time::timeout(patience, asked).await {
             Ok(Some(Answer::Error(refused))) => Err(GuestError::Refused {
                 request: name,
                 reason: refused.reason,
@@ -167,7 +178,7 @@ impl Guest {
                 Err(GuestError::Silent {
                     request: name,
                     path: self.path.clone(),
-                    patience: self.patience,
+                    patience,
                 })
             }
         }

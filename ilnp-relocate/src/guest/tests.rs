@@ -108,7 +108,7 @@ async fn asks_and_hears_what_happens() {
         daemon
     };
     let agent = async {
-        assert_eq!(guest.prepare(prepare()).await, Ok(3));
+        assert_eq!(guest.prepare(prepare(), LONG).await, Ok(3));
         assert!(matches!(events.recv().await, Some(Event::Told(_))));
         assert_eq!(guest.switch(13).await, Ok(()));
     };
@@ -129,7 +129,7 @@ async fn a_refusal_says_why_and_a_strange_answer_that_it_is_one() {
         daemon
     };
     let agent = async {
-        let refused = guest.prepare(prepare()).await.unwrap_err();
+        let refused = guest.prepare(prepare(), LONG).await.unwrap_err();
         assert!(refused.to_string().contains("has a Locator"), "{refused}");
         let hello = Hello {
             site: "a".into(),
@@ -152,6 +152,34 @@ async fn a_guest_without_a_port_or_a_daemon_costs_a_bounded_time() {
         assert!(matches!(silent, GuestError::Silent { .. }), "{silent}");
         assert!(start.elapsed() < LONG, "{:?}", start.elapsed());
     }
+}
+
+#[tokio::test]
+async fn a_busy_guest_has_time_to_prepare_while_nothing_stands_still() {
+    let port = Port::new();
+    let (guest, _events) = Guest::new(port.path(), SHORT);
+    let daemon = async {
+        let mut daemon = port.accept().await;
+        let id = daemon.asked().await.id;
+        tokio::time::sleep(SHORT * 3).await;
+        let prepared = Prepared { correspondents: 1 };
+        daemon.answer(id, Answer::Prepared(prepared)).await;
+        // Nothing else is waited for so long.
+        daemon.asked().await;
+        daemon
+    };
+    let agent = async {
+        assert_eq!(guest.prepare(prepare(), LONG).await, Ok(1));
+        let silent = guest.switch(13).await;
+        assert!(matches!(
+            silent,
+            Err(GuestError::Silent {
+                patience: SHORT,
+                ..
+            })
+        ));
+    };
+    tokio::join!(daemon, agent);
 }
 
 #[tokio::test]

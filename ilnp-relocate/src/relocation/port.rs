@@ -16,6 +16,8 @@ use crate::report::Told;
 
 /// How long a guest may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it may take to prepare: it runs, and nothing has been copied.
+const PREPARING: Duration = Duration::from_secs(10);
 /// How long correspondents may take to acknowledge where to send to, while the guest still runs.
 const SWITCHING: Duration = Duration::from_millis(500);
 /// After how long a guest that did not answer is asked again, and how often: it may still boot.
@@ -75,7 +77,7 @@ impl Port {
     /// Tells the guest where it will be. Returns how many correspondents it tells.
     pub(super) async fn prepare(&self, prepare: Prepare) -> Result<usize, GuestError> {
         let epoch = prepare.epoch;
-        let prepared = self.guest.prepare(prepare).await;
+        let prepared = self.guest.prepare(prepare, PREPARING).await;
         if prepared.is_err() {
             // It may have heard it nevertheless.
             self.cancel(epoch);
