@@ -5,7 +5,7 @@ use std::time::Duration;
 use ilnp_core::relocation::Instance;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Evidence, Fenced};
+use super::{Evidence, Fenced, Tenure};
 use crate::kernel::Generation;
 
 /// How much waits to be decided.
@@ -57,7 +57,16 @@ impl Durable {
 #[derive(Clone, Debug)]
 pub struct Custodian {
     questions: mpsc::Sender<Question>,
-    fenced: watch::Receiver<Option<Fenced>>,
+    shown: watch::Receiver<Shown>,
+}
+
+/// What whoever looks may see.
+#[derive(Clone, Debug, Default)]
+pub struct Shown {
+    /// Why the identifier must not be used.
+    pub fenced: Option<Fenced>,
+    /// Who has it.
+    pub tenure: Option<Tenure>,
 }
 
 /// The other end.
@@ -65,25 +74,30 @@ pub struct Custodian {
 pub struct Questions {
     /// What is asked.
     pub incoming: mpsc::Receiver<Question>,
-    /// Why the identifier must not be used, for whoever looks.
-    pub fenced: watch::Sender<Option<Fenced>>,
+    /// For whoever looks.
+    pub shown: watch::Sender<Shown>,
 }
 
 impl Custodian {
     /// A way to the task that holds the other end.
     pub fn new() -> (Self, Questions) {
         let (questions, incoming) = mpsc::channel(QUEUE);
-        let (shown, fenced) = watch::channel(None);
+        let (show, shown) = watch::channel(Shown::default());
         let questions_end = Questions {
             incoming,
-            fenced: shown,
+            shown: show,
         };
-        (Self { questions, fenced }, questions_end)
+        (Self { questions, shown }, questions_end)
     }
 
     /// Why the identifier must not be used; `None` when it may.
     pub fn fenced(&self) -> Option<Fenced> {
-        self.fenced.borrow().clone()
+        self.shown.borrow().fenced.clone()
+    }
+
+    /// The newest epoch that this copy was told of; `None` when no agent ever spoke.
+    pub fn epoch(&self) -> Option<u64> {
+        self.shown.borrow().tenure.map(|tenure| tenure.epoch)
     }
 
     /// Brings a piece of evidence, and waits until what follows from it is done and durable.

@@ -36,6 +36,6 @@ mod guard;
 #[cfg(test)]
 mod tests;
 
-pub use custodian::{Custodian, Durable, Question, Questions, Weighed};
+pub use custodian::{Custodian, Durable, Question, Questions, Shown, Weighed};
 pub use custody::{Custody, Evidence, Fenced, Refused, Step, Tenure};
 pub use guard::{Guard, GuardError, Unsaved, forget};

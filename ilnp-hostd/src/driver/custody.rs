@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::live::Driver;
 use crate::clock;
-use crate::clone::{Durable, Evidence, GuardError, Question, Step, Weighed};
+use crate::clone::{Durable, Evidence, GuardError, Question, Shown, Step, Weighed};
 use crate::{clone, identity};
 
 impl Driver {
@@ -60,9 +60,8 @@ impl Driver {
                 self.use_identifier(seed);
             }
         }
-        let fenced = self.guard.custody().fenced();
-        self.questions.fenced.send_replace(fenced.cloned());
-        match fenced {
+        self.show();
+        match self.guard.custody().fenced() {
             Some(why) if is_run => Err(format!("this copy of the guest is fenced: {why}")),
             _ => Ok(durable),
         }
@@ -81,9 +80,16 @@ impl Driver {
                 "fenced, the identifier is not used any more: {why}"
             );
         }
-        self.questions
-            .fenced
-            .send_replace(self.guard.custody().fenced().cloned());
+        self.show();
+    }
+
+    /// Lets others see what is known.
+    pub(super) fn show(&self) {
+        let custody = self.guard.custody();
+        self.questions.shown.send_replace(Shown {
+            fenced: custody.fenced().cloned(),
+            tenure: custody.tenure(),
+        });
     }
 
     fn use_identifier(&mut self, seed: [u8; 32]) {

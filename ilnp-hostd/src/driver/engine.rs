@@ -287,8 +287,8 @@ const fn ends_a_plan(event: &Event) -> bool {
     )
 }
 
-/// Events for people who read logs. Addresses and names stay at the debug level, except where they
-/// are what a security event is about (RFC 6741 §11).
+/// Events for people who read logs. Addresses and names of others stay at the debug level, except where
+/// they are what a security event is about (RFC 6741 §11).
 fn log(event: &Event) {
     match event {
         Event::Security {
@@ -299,10 +299,9 @@ fn log(event: &Event) {
             ports,
         } => tracing::warn!(%reason, %source, %destination, protocol, ?ports, "security event"),
         Event::SourceChanged { locator: None } => tracing::warn!("no Locator works"),
-        Event::SourceChanged { .. } => {
-            tracing::info!("packets leave from another Locator now");
-            tracing::debug!(?event);
-        }
+        Event::SourceChanged {
+            locator: Some(locator),
+        } => tracing::info!(%locator, "packets leave from another Locator now"),
         Event::FellBack { why, .. } => {
             tracing::info!(why, "a correspondent does not speak ILNP");
             tracing::debug!(?event);

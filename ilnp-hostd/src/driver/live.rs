@@ -77,6 +77,7 @@ impl Driver {
                 ..config.clone()
             },
         };
+        driver.show();
         if driver.guard.custody().fenced().is_some() {
             driver.fence();
             // The data path of an earlier daemon must not go on either.

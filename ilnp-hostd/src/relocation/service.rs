@@ -141,6 +141,13 @@ impl Service {
 
     async fn prepare(&mut self, prepare: Prepare) -> Result<Answer, String> {
         self.require_custody()?;
+        let known = self.settings.custodian.epoch();
+        if let Some(known) = known.filter(|known| prepare.epoch <= *known) {
+            return Err(format!(
+                "epoch {} is over: this guest has custody since epoch {known}, and moves next under a higher one",
+                prepare.epoch
+            ));
+        }
         if !prepare.router.is_unicast_link_local() {
             return Err(format!(
                 "router {} is no link-local address (fe80::/10), so no guest can send by it",

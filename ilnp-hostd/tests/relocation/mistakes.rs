@@ -7,7 +7,9 @@ use crate::clones::site::session;
 use crate::daemon_net::Net;
 
 /// A plan with one thing changed, and a part of what is said of it.
-const PLANS: [(&str, &str, &str); 12] = [
+const PLANS: [(&str, &str, &str); 14] = [
+    ("epoch", "0", "custody since epoch 1"),
+    ("epoch", "1", "custody since epoch 1"),
     ("locators", "[]", "0 Locators"),
     ("locators", r#"["2001:db8:d::/56"]"#, "2001:db8:d::/56"),
     ("locators", r#"["fe80::/64"]"#, "no Locator"),
