@@ -147,8 +147,6 @@ pub struct Copied {
     pub memory: u64,
     /// Octets of disks that were sent.
     pub disks: u64,
-    /// The hypervisor's own figure of the downtime so far.
-    pub downtime: Option<Duration>,
 }
 
 /// What an agent lends to a copy while it goes on.
@@ -187,6 +185,10 @@ pub trait Source: Send {
 
     /// Undoes what a copy left behind, at whatever point it ended, and lets the guest run here.
     async fn resume(&mut self) -> Result<(), HypervisorError>;
+
+    /// The hypervisor's own figure of how long the guest stood still for a copy that was made; none
+    /// where it has none. Asked when the guest runs elsewhere, so that nobody waits for it.
+    async fn downtime(&mut self) -> Option<Duration>;
 
     /// The guest runs elsewhere for good: ends what is left of it here. Its disks stay where they
     /// are, out of use.

@@ -177,7 +177,6 @@ impl<'a> Watch<'a> {
         Copied {
             memory: self.memory.load(Ordering::Relaxed),
             disks: self.disks.load(Ordering::Relaxed),
-            downtime: None,
         }
     }
 

@@ -98,6 +98,13 @@ impl Source for Qemu {
         }
     }
 
+    async fn downtime(&mut self) -> Option<Duration> {
+        let migration = Migration::query(&self.instance).await.ok()?;
+        // QEMU says "completed" before it has reckoned, and 0 until then.
+        let reckoned = migration.downtime.filter(|downtime| *downtime > 0);
+        reckoned.map(Duration::from_millis)
+    }
+
     async fn release(&mut self) -> Result<(), HypervisorError> {
         match self.instance.run_state().await.as_deref() {
             Ok("running") => Err(HypervisorError::Refused(format!(
@@ -132,7 +139,6 @@ impl Qemu {
         Ok(Copied {
             memory: migration.sent(),
             disks,
-            downtime: migration.downtime.map(Duration::from_millis),
         })
     }
 

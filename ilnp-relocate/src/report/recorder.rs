@@ -151,7 +151,11 @@ impl Recorder {
         let mut report = self.lock();
         report.sent.memory = copied.memory;
         report.sent.disks = copied.disks;
-        report.downtime_ms = copied.downtime.map(milliseconds);
+    }
+
+    /// How long the guest stood still, by the hypervisor.
+    pub fn downtime(&self, downtime: Option<Duration>) {
+        self.lock().downtime_ms = downtime.map(milliseconds);
     }
 
     /// So much has gone through the connection.

@@ -308,7 +308,12 @@ impl Task {
         self.port = None;
         let half = std::mem::replace(&mut self.half, Half::None);
         let released = match half {
-            Half::Source(mut source) => source.release().await,
+            Half::Source(mut source) => {
+                if let Some(leaving) = &self.leaving {
+                    leaving.recorder.downtime(source.downtime().await);
+                }
+                source.release().await
+            }
             Half::Target(_) | Half::None => match hypervisors::source(&self.guest).await {
                 Ok(mut source) => source.release().await,
                 Err(HypervisorError::Gone { .. }) => Ok(()),
