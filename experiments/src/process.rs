@@ -1,11 +1,12 @@
 //! Programs that the lab starts, watches, and always ends.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::thread::sleep;
+use std::sync::mpsc::{self, Receiver};
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -15,6 +16,8 @@ use crate::error::{Doing, LabError};
 
 const POLL: Duration = Duration::from_millis(2);
 const GRACE: Duration = Duration::from_secs(3);
+/// What a short command may take on a busy machine.
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// A running program; it is ended when this is dropped.
 #[derive(Debug)]
@@ -24,12 +27,25 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a program whose error output goes to the end of `log`, and its standard output as
-    /// well unless the command sends it elsewhere.
+    /// Starts a program that writes to the end of `log`.
     ///
     /// # Errors
     /// [`LabError::Io`] when the log cannot be written or the program not started.
     pub fn start(name: &str, command: &mut Command, log: &Path) -> Result<Self, LabError> {
+        command.stdout(append(log)?);
+        Self::start_with_output(name, command, log)
+    }
+
+    /// Starts a program whose standard output goes where the command says, and its error output to
+    /// the end of `log`.
+    ///
+    /// # Errors
+    /// [`LabError::Io`] when the log cannot be written or the program not started.
+    pub fn start_with_output(
+        name: &str,
+        command: &mut Command,
+        log: &Path,
+    ) -> Result<Self, LabError> {
         let errors = append(log)?;
         command.stderr(errors);
         let child = command
@@ -139,21 +155,9 @@ pub fn unconfined(program: &str) -> Vec<&str> {
 /// Runs a short command to its end, feeding it `input`.
 ///
 /// # Errors
-/// [`LabError::Failed`] with what it said when it fails.
+/// [`LabError::Failed`] with what it said when it fails, or does not end within two minutes.
 pub(crate) fn run(command: &mut Command, input: &str) -> Result<Output, LabError> {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .doing(|| format!("start {}", describe(command)))?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A program that fails early does not read its input; its exit status tells.
-        let _ = stdin.write_all(input.as_bytes());
-    }
-    let output = child
-        .wait_with_output()
-        .doing(|| format!("wait for {}", describe(command)))?;
+    let output = output(command, input, LONGEST)?;
     if output.status.success() {
         return Ok(output);
     }
@@ -163,6 +167,71 @@ pub(crate) fn run(command: &mut Command, input: &str) -> Result<Output, LabError
         status: status_text(output.status),
         output: String::from_utf8_lossy(&said).trim().to_owned(),
     })
+}
+
+/// Runs a command to its end, feeding it `input`, and returns how it ended and what it said.
+///
+/// # Errors
+/// [`LabError::Failed`] when it does not end within `limit`, and is killed, or when a process that it
+/// started still holds its output.
+pub fn output(command: &mut Command, input: &str, limit: Duration) -> Result<Output, LabError> {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .doing(|| format!("start {}", describe(command)))?;
+    let feed = child.stdin.take().map(|mut stdin| {
+        let input = input.to_owned();
+        // A program that fails early does not read its input; its exit status tells.
+        move || drop(stdin.write_all(input.as_bytes()))
+    });
+    feed.map(thread::spawn);
+    let [stdout, stderr] = [read_all(child.stdout.take()), read_all(child.stderr.take())];
+    let mut process = Process {
+        name: describe(command),
+        child,
+    };
+    let ended = process.wait(limit);
+    if ended.is_none() {
+        process.signal(Signal::SIGKILL);
+        process.wait(GRACE);
+    }
+    let read = |octets: Receiver<Vec<u8>>| octets.recv_timeout(GRACE).ok();
+    match (ended, read(stdout), read(stderr)) {
+        (Some(status), Some(stdout), Some(stderr)) => Ok(Output {
+            status,
+            stdout,
+            stderr,
+        }),
+        (ended, stdout, stderr) => Err(LabError::Failed {
+            command: describe(command),
+            status: match ended {
+                None => format!("killed: it had not ended after {} s", limit.as_secs()),
+                Some(status) => format!(
+                    "{}, but a process that it started goes on and holds its output",
+                    status_text(status)
+                ),
+            },
+            output: String::from_utf8_lossy(
+                &[stderr.unwrap_or_default(), stdout.unwrap_or_default()].concat(),
+            )
+            .trim()
+            .to_owned(),
+        }),
+    }
+}
+
+/// Reads to the end on a thread of its own.
+fn read_all(source: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, octets) = mpsc::channel();
+    thread::spawn(move || {
+        let mut read = Vec::new();
+        // What was read before an error is all that there is.
+        let _ = source.map(|mut source| source.read_to_end(&mut read));
+        let _ = sender.send(read);
+    });
+    octets
 }
 
 /// How a program ended, in words.
@@ -187,4 +256,37 @@ pub(crate) fn last_lines(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().rev().take(10).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str, input: &str, limit: Duration) -> Result<Output, LabError> {
+        output(Command::new("sh").args(["-c", script]), input, limit)
+    }
+
+    #[test]
+    fn a_command_is_fed_and_heard() {
+        let limit = Duration::from_secs(60);
+        let said = sh("cat; echo no >&2; exit 3", "fed", limit).unwrap();
+        assert_eq!(said.status.code(), Some(3));
+        assert_eq!((&*said.stdout, &*said.stderr), (&b"fed"[..], &b"no\n"[..]));
+    }
+
+    #[test]
+    fn a_command_that_does_not_end_is_killed_and_named() {
+        let error = sh("echo said; exec sleep 3600", "", POLL * 100).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("sh -c echo said; exec sleep"), "{error}");
+        assert!(error.contains("had not ended after 0 s): said"), "{error}");
+    }
+
+    #[test]
+    fn output_that_is_held_by_another_is_not_waited_for() {
+        let limit = Duration::from_secs(60);
+        // Longer than anybody waits for its end.
+        let error = sh("sleep 7 & echo said", "", limit).unwrap_err();
+        assert!(error.to_string().contains("holds its output"), "{error}");
+    }
 }

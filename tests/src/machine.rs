@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use experiments::process::Process;
+use experiments::process::{Process, output};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use tempfile::TempDir;
@@ -21,6 +21,8 @@ pub const RESOLVED_STUB: &str = "../run/systemd/resolve/stub-resolv.conf";
 
 const PATIENCE: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(20);
+/// What a command line may take.
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// The machine. Its `/etc` and `/usr` begin as the real ones, its `/run` is empty, it has no
 /// `/etc/resolv.conf`, and its network has nothing but a loopback interface. Programs and threads
@@ -98,7 +100,7 @@ impl Machine {
     /// When it does not start.
     pub fn start(&mut self, name: &str, command: &mut Command) -> anyhow::Result<usize> {
         let log = self.directory().join(format!("{name}.log"));
-        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.stdin(Stdio::null());
         self.processes.push(Process::start(name, command, &log)?);
         Ok(self.processes.len() - 1)
     }
@@ -195,7 +197,7 @@ fn unpacked(package: &str) -> anyhow::Result<PathBuf> {
 /// # Errors
 /// With what it says, when it fails.
 pub fn sh(line: &str) -> anyhow::Result<String> {
-    let output = Command::new("sh").args(["-ec", line]).output()?;
+    let output = output(Command::new("sh").args(["-ec", line]), "", LONGEST)?;
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{line}: {}", errors.trim());
     Ok(String::from_utf8(output.stdout)?)

@@ -7,9 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use experiments::process;
 use experiments::topology::Namespace;
 
 const CONNECT: Duration = Duration::from_secs(10);
+/// What a program may take to say what it has to.
+pub(crate) const LONGEST: Duration = Duration::from_secs(120);
 
 /// A TCP connection whose far end sends every line back.
 #[derive(Debug)]
@@ -179,7 +182,7 @@ fn receive_all(listener: &TcpListener) -> io::Result<Vec<u8>> {
 /// # Errors
 /// When it fails, with what it said.
 pub fn output(command: &mut Command) -> anyhow::Result<String> {
-    let output = command.output()?;
+    let output = process::output(command, "", LONGEST)?;
     ensure!(
         output.status.success(),
         "{command:?}: {}",

@@ -88,9 +88,8 @@ impl Daemon {
     pub fn start(&mut self, host: &Host) -> Result<(), LabError> {
         let mut command = host.command(&self.programs.daemon);
         command.arg("--config").arg(&self.configuration);
-        let log = process::append(&self.log)?;
         let name = format!("ilnp-hostd on {}", self.host);
-        self.process = Some(Process::start(&name, command.stdout(log), &self.log)?);
+        self.process = Some(Process::start(&name, &mut command, &self.log)?);
         Ok(())
     }
 

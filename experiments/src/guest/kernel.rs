@@ -135,7 +135,7 @@ fn apt(words: &[&str], folder: &Path) -> Result<(), LabError> {
         .env("LC_ALL", "C")
         .stdin(Stdio::null())
         .stdout(Stdio::null());
-    let mut process = Process::start("apt-get", &mut command, &log)?;
+    let mut process = Process::start_with_output("apt-get", &mut command, &log)?;
     match process.wait(DOWNLOAD) {
         Some(status) if status.success() => Ok(()),
         Some(status) => Err(LabError::Failed {

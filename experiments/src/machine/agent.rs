@@ -15,7 +15,7 @@ use super::Machine;
 use crate::clock::Clock;
 use crate::error::{Doing, LabError};
 use crate::lab::MoveTimes;
-use crate::process::{self, Process, append, last_lines};
+use crate::process::{self, Process, last_lines};
 use crate::scenario::Accelerator;
 use crate::topology::{Hypervisor, Site, Topology};
 
@@ -70,7 +70,7 @@ impl Agent {
         let log = out.join(format!("agent-{name}.log"));
         let mut command = hypervisor.namespace().command(program);
         command.args(["agent", "--config"]).arg(&file);
-        command.stdin(Stdio::null()).stdout(append(&log)?);
+        command.stdin(Stdio::null());
         let mut agent = Self {
             hypervisor: name.to_owned(),
             program: program.to_owned(),
@@ -136,7 +136,7 @@ impl Agent {
         command.args(["--storage", storage, mode]);
         let file = fs::File::create(events).doing(|| format!("write {}", events.display()))?;
         command.stdin(Stdio::null()).stdout(file);
-        let mut moving = Process::start("ilnp-relocate move", &mut command, &self.log)?;
+        let mut moving = Process::start_with_output("ilnp-relocate move", &mut command, &self.log)?;
         let failed = |status: String| LabError::Failed {
             command: format!("ilnp-relocate move {name} --to {target}"),
             status,

@@ -39,7 +39,8 @@ impl AddressMonitor {
             "address",
         ]);
         let log = out.join(format!("{}-monitor.log", host.name()));
-        let mut process = Process::start("ip monitor", command.stdout(Stdio::piped()), &log)?;
+        let mut process =
+            Process::start_with_output("ip monitor", command.stdout(Stdio::piped()), &log)?;
         let output = process.take_output()?;
         Ok(Self {
             host: host.name().to_owned(),

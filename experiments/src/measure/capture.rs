@@ -52,7 +52,8 @@ impl Capture {
         // What an earlier capture said is not what this one says.
         let _ = std::fs::remove_file(&log);
         let name = file.display();
-        let mut process = Process::start(&format!("tcpdump for {name}"), &mut command, &log)?;
+        let mut process =
+            Process::start_with_output(&format!("tcpdump for {name}"), &mut command, &log)?;
         let end = Instant::now() + START;
         while !said_listening(&log) {
             if process.ended().is_some() || Instant::now() > end {

@@ -79,8 +79,7 @@ impl NameServer {
         };
         write(&configuration, &text)?;
         let log = out.join(format!("{}.log", settings.name));
-        let output = process::append(&log)?;
-        command.stdin(Stdio::null()).stdout(output);
+        command.stdin(Stdio::null());
         let name = format!("{} as {}", settings.kind.name(), settings.name);
         let mut server = Self {
             zone: role.zone.to_owned(),

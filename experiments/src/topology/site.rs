@@ -88,8 +88,7 @@ impl Site {
             .arg("--pidfile")
             .arg(run.join(format!("{name}.pid")));
         let log = logs.join(format!("{name}.log"));
-        let errors = process::append(&log)?;
-        Process::start(&name, command.stdout(errors), &log)
+        Process::start(&name, &mut command, &log)
     }
 }
 

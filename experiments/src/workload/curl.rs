@@ -15,7 +15,7 @@ use super::server::wait_until_listening;
 use super::{Observed, Place, Session};
 use crate::error::{Doing, LabError};
 use crate::measure::flow::{Arrival, Flow, Unit};
-use crate::process::{self, Process, status_text};
+use crate::process::{Process, status_text};
 use crate::topology::{Host, Party};
 
 /// How often the size of the copy is looked at.
@@ -59,7 +59,7 @@ impl Curl {
         command.arg(&copy);
         command.arg(format!("http://{}:{}/{FILE}", place.url_host(), place.port));
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        let client = Process::start("curl", &mut command, &place.log)?;
+        let client = Process::start_with_output("curl", &mut command, &place.log)?;
         let arrivals = Arc::new(Mutex::new(vec![]));
         let sampler = sample(&copy, Arc::clone(&arrivals), place)?;
         Ok(Self {
@@ -191,8 +191,7 @@ fn start_server(place: &Place<'_>, host: &Host, speed: u64) -> Result<Process, L
     let mut command = host.command(SERVER);
     command.arg("-e").arg("stderr").arg("-c").arg(&file);
     command.stdin(Stdio::null());
-    let log = process::append(&place.log)?;
-    let mut server = Process::start("nginx", command.stdout(log), &place.log)?;
+    let mut server = Process::start("nginx", &mut command, &place.log)?;
     wait_until_listening(host, place.port, &mut server)?;
     Ok(server)
 }

@@ -25,7 +25,7 @@ impl Iperf3 {
         let mut command = host.command("iperf3");
         command.args(["-s", "-i", "0.1", "-f", "k", "--forceflush", "-p", &port]);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut server = Process::start("iperf3 -s", &mut command, &place.log)?;
+        let mut server = Process::start_with_output("iperf3 -s", &mut command, &place.log)?;
         let reports = Lines::read(server.take_output()?, place.clock)?;
         wait_until_listening(host, place.port, &mut server)?;
         let mut command = place.from.command("iperf3");
@@ -34,7 +34,7 @@ impl Iperf3 {
         command.args(["-6", "-c", &place.target, "-p", &port]);
         command.args(["-t", &seconds.to_string()]);
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        let client = Process::start("iperf3 -c", &mut command, &place.log)?;
+        let client = Process::start_with_output("iperf3 -c", &mut command, &place.log)?;
         Ok(Self {
             client,
             server,

@@ -27,7 +27,7 @@ impl Ping {
         let mut command = place.from.command("ping");
         command.args(["-6", "-n", "-i", "0.02", &place.target]);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut process = Process::start("ping", &mut command, &place.log)?;
+        let mut process = Process::start_with_output("ping", &mut command, &place.log)?;
         let output = process.take_output()?;
         Ok(Self {
             lines: Lines::read(output, place.clock)?,

@@ -191,7 +191,7 @@ fn start_server(place: &Place<'_>, host: &Host) -> Result<Process, LabError> {
     ]);
     command.arg("sh").arg(shadow).arg(SERVER).arg(configuration);
     command.stdin(Stdio::null()).stdout(Stdio::null());
-    let mut server = Process::start("sshd", &mut command, &place.log)?;
+    let mut server = Process::start_with_output("sshd", &mut command, &place.log)?;
     wait_until_listening(host, place.port, &mut server)?;
     Ok(server)
 }
@@ -218,5 +218,5 @@ fn start_client(place: &Place<'_>, remote: &str) -> Result<Process, LabError> {
     command.arg(format!("root@{}", place.target));
     command.arg(remote);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
-    Process::start("ssh", &mut command, &place.log)
+    Process::start_with_output("ssh", &mut command, &place.log)
 }

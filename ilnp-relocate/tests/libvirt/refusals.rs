@@ -1,11 +1,19 @@
 //! What is refused before anything is copied or changed.
 
+use std::process::Output;
+
 use ilnp_relocate::hypervisor::{HypervisorError, Plan, Source as _, Storage, Target as _};
 use ilnp_relocate::libvirt::{Domain, LibvirtSource, LibvirtTarget};
 
-use super::agents::{Move, plan};
+use super::agents::{LIMIT, Move, plan};
 use super::moves::two_sites;
 use super::site::{DOMAIN, Site};
+
+/// How a program ends, and what it says.
+async fn said(program: &mut tokio::process::Command) -> Output {
+    let output = tokio::time::timeout(LIMIT, program.kill_on_drop(true).output());
+    output.await.expect("it ends in time").unwrap()
+}
 
 async fn refusal(from: &Site, to: &Site, plan: &Plan) -> String {
     let before = std::fs::read(to.overlay()).unwrap();
@@ -174,7 +182,7 @@ async fn the_other_site_gets_nothing_from_our_daemon_but_the_move() {
     ] {
         let mut virsh = tokio::process::Command::new("virsh");
         virsh.args(["--connect", &uri]).args(arguments);
-        let output = virsh.output().await.unwrap();
+        let output = said(&mut virsh).await;
         assert!(!output.status.success(), "{arguments:?}");
         // Where it looks for a domain first, virsh says that there is none, and not why.
         if arguments[0] == "list" {
@@ -198,7 +206,7 @@ async fn the_other_site_gets_nothing_from_our_daemon_but_the_move() {
         ])
         .args(["--desturi", &uri, "--migrateuri", "unix:///nowhere"]);
     virsh.args(["--copy-storage-inc", "--disks-uri", "unix:///nowhere"]);
-    let output = virsh.output().await.unwrap();
+    let output = said(&mut virsh).await;
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(

@@ -142,7 +142,9 @@ impl Site {
     }
 
     pub(crate) fn try_virsh(&self, arguments: &[&str]) -> Result<String, String> {
-        let output = Command::new("virsh")
+        // A daemon that hangs says nothing at all.
+        let output = Command::new("timeout")
+            .args(["--verbose", "--kill-after=5", "60", "virsh"])
             .args(["--quiet", "--connect", &self.uri()])
             .args(arguments)
             .stdin(Stdio::null())

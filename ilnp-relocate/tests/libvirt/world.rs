@@ -123,8 +123,10 @@ domain = "{DOMAIN}"
     }
 
     fn prepared(&self, name: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new(PROGRAM);
+        // No command takes longer, whatever becomes of its agent.
+        let mut command = Command::new("timeout");
         command
+            .args(["--verbose", "--kill-after=5", "180", PROGRAM])
             .arg("--socket")
             .arg(self.site(name).directory.join("agent.sock"))
             .args(arguments)

@@ -3,10 +3,10 @@
 use ilnp_relocate::hypervisor::{Progress, Source as _, Storage, Stream, Target as _};
 use ilnp_relocate::qemu::{Incoming, Qemu};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::link::{Flow, Link, Moment};
-use crate::scene::{Ends, Scene, plan};
+use crate::scene::{Ends, LIMIT, Scene, loaded, plan};
 
 #[tokio::test]
 async fn a_guest_goes_there_and_back_with_its_disk() {
@@ -24,9 +24,10 @@ async fn a_guest_goes_there_and_back_with_its_disk() {
         let link = Link::new(&scene.path("link"), &incoming, Moment::Never, Flow::Open);
         let (sender, mut progress) = mpsc::channel(1024);
         let began = Instant::now();
-        let copied = guest.copy(&plan, &*link, &sender).await.unwrap();
+        let copied = timeout(LIMIT, guest.copy(&plan, &*link, &sender)).await;
+        let copied = copied.expect("the copy ends").unwrap();
         let copied_at = Instant::now();
-        incoming.loaded().await.unwrap();
+        loaded(&mut incoming).await.unwrap();
         incoming.resume().await.unwrap();
         let (resumed_at, calls) = (Instant::now(), link.calls());
         println!(

@@ -11,14 +11,15 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use crate::link::{Flow, Link, Moment};
-use crate::scene::{Ends, LIMIT, Scene, kill, plan};
+use crate::scene::{Ends, LIMIT, Scene, kill, loaded, plan};
 
 /// A guest at `a` that is to go to `b`.
 struct Move {
+    /// Before the scene, which has the files that tell their processes.
+    _ends: [Ends; 2],
     scene: Scene,
     guest: Qemu,
     plan: Plan,
-    _ends: [Ends; 2],
 }
 
 impl Move {
@@ -45,7 +46,9 @@ impl Move {
 
     async fn copy(&mut self, link: &Link) -> Result<Copied, HypervisorError> {
         let (progress, _reports) = mpsc::channel(16);
-        self.guest.copy(&self.plan, link, &progress).await
+        timeout(LIMIT, self.guest.copy(&self.plan, link, &progress))
+            .await
+            .expect("the copy ends")
     }
 
     /// The guest goes on at the source, and nothing is left at the target.
@@ -66,7 +69,7 @@ impl Move {
     async fn succeed(mut self) {
         let (mut incoming, link) = self.prepare(Moment::Never, Flow::Open).await;
         self.copy(&link).await.unwrap();
-        incoming.loaded().await.unwrap();
+        loaded(&mut incoming).await.unwrap();
         incoming.resume().await.unwrap();
         self.guest.release().await.unwrap();
         self.scene
@@ -152,14 +155,14 @@ async fn a_guest_goes_on_when_the_target_dies_before_or_after_all_was_sent() {
         kill(&target).await;
     });
     println!("{}", copied.unwrap_err());
-    let error = incoming.loaded().await.unwrap_err();
+    let error = loaded(&mut incoming).await.unwrap_err();
     assert!(matches!(error, HypervisorError::Gone { .. }), "{error}");
     assert!(error.to_string().contains("ended by signal 9"), "{error}");
     relocation.undo(incoming).await;
 
     let (mut incoming, link) = relocation.prepare(Moment::Never, Flow::Open).await;
     relocation.copy(&link).await.unwrap();
-    incoming.loaded().await.unwrap();
+    loaded(&mut incoming).await.unwrap();
     relocation.undo(incoming).await;
     relocation.succeed().await;
 }
@@ -190,10 +193,10 @@ async fn agents_that_come_back_find_both_halves() {
     // All is there, but nobody has said yet that the guest may run.
     let (mut incoming, link) = relocation.prepare(Moment::Never, Flow::Open).await;
     relocation.copy(&link).await.unwrap();
-    incoming.loaded().await.unwrap();
+    loaded(&mut incoming).await.unwrap();
     drop(incoming);
     let mut incoming = Incoming::attach(b.clone()).await.unwrap();
-    incoming.loaded().await.unwrap();
+    loaded(&mut incoming).await.unwrap();
     incoming.resume().await.unwrap();
     let refused = incoming.discard().await.unwrap_err().to_string();
     assert!(
@@ -209,13 +212,10 @@ async fn a_guest_that_crashes_while_it_is_copied_is_told_of() {
     let mut relocation = Move::of_a_guest_that("panic").await;
     relocation.plan.bandwidth = Some(2 << 20);
     let (mut incoming, link) = relocation.prepare(Moment::Never, Flow::Open).await;
-    let error = timeout(LIMIT, relocation.copy(&link))
-        .await
-        .unwrap()
-        .unwrap_err();
+    let error = relocation.copy(&link).await.unwrap_err();
     println!("{error}");
     assert!(matches!(error, HypervisorError::Gone { .. }), "{error}");
-    assert!(timeout(LIMIT, incoming.loaded()).await.unwrap().is_err());
+    assert!(loaded(&mut incoming).await.is_err());
     incoming.discard().await.unwrap();
     relocation.guest.release().await.unwrap();
 }
@@ -235,7 +235,8 @@ async fn a_full_disk_at_the_target_leaves_the_guest_alone() {
     incoming.prepare(&description, &plan).await.unwrap();
     let link = Link::new(&scene.path("link"), &incoming, Moment::Never, Flow::Open);
     let (progress, _reports) = mpsc::channel(16);
-    let error = guest.copy(&plan, &*link, &progress).await.unwrap_err();
+    let copied = timeout(LIMIT, guest.copy(&plan, &*link, &progress)).await;
+    let error = copied.expect("the copy ends").unwrap_err();
     println!("{error}");
     assert!(error.to_string().contains("No space left"), "{error}");
     guest.resume().await.unwrap();
@@ -253,7 +254,7 @@ async fn a_guest_that_is_started_where_it_has_arrived_has_the_disk_that_arrived(
     relocation.scene.write_overlay("b", 1);
     let (mut incoming, link) = relocation.prepare(Moment::Never, Flow::Open).await;
     relocation.copy(&link).await.unwrap();
-    incoming.loaded().await.unwrap();
+    loaded(&mut incoming).await.unwrap();
     relocation.guest.release().await.unwrap();
     kill(&target).await;
     drop(incoming);

@@ -4,10 +4,10 @@ use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use ilnp_relocate::hypervisor::{Plan, Storage};
-use ilnp_relocate::qemu::{DiskSettings, Qemu, Settings};
+use ilnp_relocate::hypervisor::{HypervisorError, Plan, Storage, Target as _};
+use ilnp_relocate::qemu::{DiskSettings, Incoming, Qemu, Settings};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::image::image;
 use crate::records::{record, records};
@@ -266,9 +266,18 @@ pub(crate) async fn kill(settings: &Settings) {
     let pid = std::fs::read_to_string(settings.run_dir.join("vm1.pid")).unwrap_or_default();
     let process = PathBuf::from(format!("/proc/{}", pid.trim()));
     drop(Ends(settings.clone()));
+    let deadline = Instant::now() + LIMIT;
     while !pid.is_empty() && process.exists() {
+        assert!(Instant::now() < deadline, "QEMU {pid} does not end");
         sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// Waits until all is there that makes a guest.
+pub(crate) async fn loaded(incoming: &mut Incoming) -> Result<(), HypervisorError> {
+    timeout(LIMIT, incoming.loaded())
+        .await
+        .expect("the guest is loaded, or fails to be")
 }
 
 pub(crate) fn site_of(settings: &Settings) -> &str {

@@ -201,8 +201,6 @@ fn log_file(directory: &Path) -> PathBuf {
 
 fn run(software: Software, command: &mut Command, directory: &Path) -> anyhow::Result<Process> {
     let log = log_file(directory);
-    // `named -g` and others say what is wrong with a configuration on either output.
-    command.stdout(fs::File::options().create(true).append(true).open(&log)?);
     let name = format!("{software:?}").to_lowercase();
     Ok(Process::start(&name, command, &log)?)
 }

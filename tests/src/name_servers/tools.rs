@@ -4,10 +4,11 @@ use std::io::Write as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{bail, ensure};
+use experiments::process;
 
 use super::NameServer;
-use crate::session;
+use crate::session::{self, LONGEST};
 
 /// What `dig` prints about a question of one server, for example `["vm1.example.org", "L64",
 /// "+short"]`.
@@ -61,7 +62,7 @@ fn feed(server: &NameServer, lines: &str, command: &mut Command) -> anyhow::Resu
     let (ip, port) = (server.address().ip(), server.address().port());
     let mut script = tempfile::NamedTempFile::new()?;
     write!(script, "server {ip} {port}\n{lines}\nsend\n")?;
-    let output = command.arg(script.path()).output().context("start it")?;
+    let output = process::output(command.arg(script.path()), "", LONGEST)?;
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
     ensure!(

@@ -4,8 +4,7 @@
 //! reset, and its disk holds what it has written and synced.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, Stdio};
+use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -15,7 +14,7 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::Value;
 
 use super::wire::Wire;
-use super::world::{Changes, World, wait_for_outcome};
+use super::world::{Changes, World, begin, wait_for_outcome};
 
 /// What moves with a fault may take: so slow that there is time for one.
 const SLOW: &str = "32MiB";
@@ -27,6 +26,8 @@ const LEFT_MIB: u32 = 1;
 const LONGEST_WAIT_MS: u64 = 900;
 /// How long something is broken.
 const BROKEN: Duration = Duration::from_secs(1);
+/// How often it is looked whether the link is broken.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// What breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +156,7 @@ impl Run {
         if fault == Fault::Link {
             self.wire.cut_after(random.random_range(1..self.octets));
         }
-        let mut child = self.begin(from, to)?;
+        let mut moving = begin(&self.world, from, SLOW, "");
         let wait = Duration::from_millis(random.random_range(0..LONGEST_WAIT_MS));
         match fault {
             Fault::Link => {}
@@ -180,7 +181,11 @@ impl Run {
             Fault::AbortAtSource => drop(self.world.command(from, &["abort", "vm1"])),
             Fault::AbortAtTarget => drop(self.world.command(to, &["abort", "vm1"])),
             Fault::Link => {
-                child.wait()?;
+                // A guest that was handed over when the link was cut waits for it.
+                while !self.wire.is_cut() && moving.ended().is_none() {
+                    std::thread::sleep(LOOK);
+                }
+                std::thread::sleep(BROKEN);
             }
         }
         if matches!(fault, Fault::BothAgents | Fault::AgentOfTarget) {
@@ -190,26 +195,10 @@ impl Run {
         if matches!(fault, Fault::BothAgents | Fault::AgentOfSource) {
             self.world.start_agent(from);
         }
-        child.wait()?;
         self.wire.mend();
+        self.world.ended(&mut moving);
         let _ = std::fs::remove_file(self.world.path(to).join("disks/filler"));
         Ok(())
-    }
-
-    /// Begins a slow move, and returns when it has been begun.
-    fn begin(&self, from: &str, to: &str) -> anyhow::Result<Child> {
-        let slow = ["--json", "move", "vm1", "--to", to, "--bandwidth", SLOW];
-        let mut command = self.world.prepared(from, &slow);
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let output = child.stdout.take().context("no output")?;
-        let mut lines = BufReader::new(output).lines();
-        lines.next().transpose()?;
-        // Whoever writes without a reader must not fail.
-        std::thread::spawn(move || lines.for_each(drop));
-        Ok(child)
     }
 
     /// Leaves nearly nothing of the room for a site's disks.

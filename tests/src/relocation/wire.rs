@@ -111,6 +111,11 @@ impl Wire {
         self.0.left.store(octets, Ordering::SeqCst);
     }
 
+    /// Whether nobody gets a connection.
+    pub fn is_cut(&self) -> bool {
+        self.0.cut.load(Ordering::SeqCst)
+    }
+
     /// Octets that have passed, both ways together.
     pub fn passed(&self) -> u64 {
         self.0.passed.load(Ordering::SeqCst)

@@ -4,11 +4,14 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{FileExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::mpsc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use experiments::process::{self, Process};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::image::image;
@@ -28,7 +31,7 @@ pub fn ilnp_relocate() -> PathBuf {
 /// Sites `a` and `b`, and in between whatever a test wants.
 pub struct World {
     directory: tempfile::TempDir,
-    agents: [Option<Child>; 2],
+    agents: [Option<Process>; 2],
     ports: [u16; 2],
 }
 
@@ -92,11 +95,8 @@ impl World {
             &["issue", ca, "a"],
             &["issue", ca, "b"],
         ] {
-            let output = Command::new(ilnp_relocate())
-                .arg("pki")
-                .args(arguments)
-                .output()
-                .unwrap();
+            let mut pki = Command::new(ilnp_relocate());
+            let output = process::output(pki.arg("pki").args(arguments), "", LIMIT).unwrap();
             assert!(output.status.success(), "{output:?}");
         }
     }
@@ -177,7 +177,7 @@ overlay = "disks/vm1.qcow2"
         let mut write_image = Command::new("qemu-io");
         write_image.args(write.flat_map(|write| ["-c".to_owned(), write]));
         for command in [&mut create_image, write_image.arg(&overlay)] {
-            let output = command.output().unwrap();
+            let output = process::output(command, "", LIMIT).unwrap();
             assert!(output.status.success(), "{output:?}");
         }
     }
@@ -199,20 +199,14 @@ overlay = "disks/vm1.qcow2"
 
     /// Starts an agent, and waits until it answers.
     pub fn start_agent(&mut self, site: &str) {
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.path(site).join("log"))
-            .unwrap();
-        let child = Command::new(ilnp_relocate())
+        let mut agent = Command::new(ilnp_relocate());
+        agent
             .args(["agent", "--config"])
             .arg(self.path(site).join("agent.toml"))
-            .env("RUST_LOG", "debug")
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        self.agents[index(site)] = Some(child);
+            .env("RUST_LOG", "debug");
+        let log = self.path(site).join("log");
+        let agent = Process::start(&format!("agent of {site}"), &mut agent, &log).unwrap();
+        self.agents[index(site)] = Some(agent);
         let deadline = Instant::now() + LIMIT;
         while !self.command(site, &["list"]).status.success() {
             assert!(Instant::now() < deadline, "{}", self.logs());
@@ -222,9 +216,9 @@ overlay = "disks/vm1.qcow2"
 
     /// Kills an agent. Its hypervisors go on.
     pub fn kill_agent(&mut self, site: &str) {
-        let mut child = self.agents[index(site)].take().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
+        let mut agent = self.agents[index(site)].take().unwrap();
+        agent.signal(Signal::SIGKILL);
+        assert!(agent.wait(LIMIT).is_some(), "the agent of {site} lives on");
     }
 
     /// A command that is to be run at a site.
@@ -239,7 +233,17 @@ overlay = "disks/vm1.qcow2"
 
     /// Runs a command at a site.
     pub fn command(&self, site: &str, arguments: &[&str]) -> Output {
-        self.prepared(site, arguments).output().unwrap()
+        process::output(&mut self.prepared(site, arguments), "", LIMIT)
+            .unwrap_or_else(|error| panic!("at {site}: {error}\n{}", self.logs()))
+    }
+
+    /// Waits until a command has ended, and returns its status.
+    pub fn ended(&self, command: &mut Process) -> Option<i32> {
+        let status = command.wait(LIMIT).unwrap_or_else(|| {
+            let (name, seconds) = (command.name(), LIMIT.as_secs());
+            panic!("{name} has not ended after {seconds} s\n{}", self.logs())
+        });
+        status.code()
     }
 
     /// Runs a command that must succeed, and returns what it prints.
@@ -358,11 +362,9 @@ overlay = "disks/vm1.qcow2"
     pub fn check_disk(&self, site: &str) {
         let last = self.synced(site);
         self.kill_qemu(site);
-        let checked = Command::new("qemu-img")
-            .args(["check", "-q"])
-            .arg(self.overlay(site))
-            .output();
-        let checked = checked.unwrap();
+        let mut check = Command::new("qemu-img");
+        check.args(["check", "-q"]).arg(self.overlay(site));
+        let checked = process::output(&mut check, "", LIMIT).unwrap();
         assert!(checked.status.success(), "{checked:?}");
         self.compare_disk(site, last);
     }
@@ -372,11 +374,9 @@ overlay = "disks/vm1.qcow2"
     pub fn compare_disk(&self, site: &str, last: u64) {
         let raw = self.path("check.raw");
         let convert = ["convert", "-U", "-f", "qcow2", "-O", "raw"];
-        let converted = Command::new("qemu-img")
-            .args(convert)
-            .args([&self.overlay(site), &raw])
-            .output()
-            .unwrap();
+        let mut image = Command::new("qemu-img");
+        image.args(convert).args([&self.overlay(site), &raw]);
+        let converted = process::output(&mut image, "", LIMIT).unwrap();
         assert!(converted.status.success(), "{converted:?}");
         let found = fs::read(&raw).unwrap();
         let mut expected = fs::read(self.path(site).join("base.raw")).unwrap();
@@ -412,10 +412,7 @@ overlay = "disks/vm1.qcow2"
             return;
         };
         // It may have ended by itself.
-        let _ = nix::sys::signal::kill(
-            nix::unistd::Pid::from_raw(pid),
-            nix::sys::signal::Signal::SIGKILL,
-        );
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL);
         let deadline = Instant::now() + LIMIT;
         while self.runs(site) && Instant::now() < deadline {
             sleep(Duration::from_millis(10));
@@ -435,10 +432,9 @@ overlay = "disks/vm1.qcow2"
 
 impl Drop for World {
     fn drop(&mut self) {
-        for child in self.agents.iter_mut().flatten() {
-            // It may have ended by itself.
-            let _ = child.kill();
-            let _ = child.wait();
+        for agent in self.agents.iter_mut().flatten() {
+            agent.signal(Signal::SIGKILL);
+            agent.wait(LIMIT);
         }
         for site in ["a", "b"] {
             self.kill_qemu(site);
@@ -486,27 +482,46 @@ fn port() -> u16 {
 }
 
 /// Begins a move, so slow that there is time to do something in each phase, and waits for one.
-pub fn moving(world: &World, from: &str, phase: &str) -> Child {
+pub fn moving(world: &World, from: &str, phase: &str) -> Process {
     moving_at(world, from, phase, "24MiB")
 }
 
 /// Begins a move at a rate, and waits for a phase.
-pub fn moving_at(world: &World, from: &str, phase: &str, rate: &str) -> Child {
+pub fn moving_at(world: &World, from: &str, phase: &str, rate: &str) -> Process {
+    begin(
+        world,
+        from,
+        rate,
+        &format!("\"event\":\"phase\",\"phase\":\"{phase}\""),
+    )
+}
+
+/// Begins a move at a rate, and waits until it says something.
+pub(super) fn begin(world: &World, from: &str, rate: &str, marker: &str) -> Process {
     let to = if from == "a" { "b" } else { "a" };
-    let slow = ["--json", "move", "vm1", "--to", to, "--bandwidth", rate];
-    let marker = format!("\"event\":\"phase\",\"phase\":\"{phase}\"");
-    let mut child = world
-        .prepared(from, &slow)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let found = lines.any(|line| line.unwrap().contains(&marker));
-    assert!(found, "{marker} was not said\n{}", world.logs());
-    // Whoever writes without a reader must not fail.
-    std::thread::spawn(move || lines.for_each(drop));
-    child
+    let mut command = world.prepared(
+        from,
+        &["--json", "move", "vm1", "--to", to, "--bandwidth", rate],
+    );
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let name = format!("move from {from} to {to}");
+    let log = world.path("moves.log");
+    let mut moving = Process::start_with_output(&name, &mut command, &log).unwrap();
+    let lines = BufReader::new(moving.take_output().unwrap()).lines();
+    let (sender, said) = mpsc::channel();
+    let wanted = marker.to_owned();
+    std::thread::spawn(move || {
+        let mut lines = lines.map_while(Result::ok);
+        let _ = sender.send(lines.any(|line| line.contains(&wanted)));
+        // Whoever writes without a reader must not fail.
+        lines.for_each(drop);
+    });
+    assert!(
+        said.recv_timeout(LIMIT) == Ok(true),
+        "{marker} was not said by the {name}\n{}",
+        world.logs()
+    );
+    moving
 }
 
 /// The newest report of a site, once it says how the relocation ended.

@@ -20,7 +20,7 @@ fn a_link_that_dies_in_any_phase_leaves_one_guest() {
         wire.cut();
         std::thread::sleep(Duration::from_secs(2));
         wire.mend();
-        child.wait().unwrap();
+        world.ended(&mut child);
         let expected = match world.comes_to_rest() {
             "a" => "failed",
             _ => "moved",

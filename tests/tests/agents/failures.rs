@@ -82,7 +82,7 @@ fn a_second_operator_hears_of_the_first_and_each_phase_can_be_aborted() {
     );
     assert!(world.status("a")["relocation"]["relocation"].is_string());
     world.ok("a", &["abort", "vm1"]);
-    assert_eq!(first.wait().unwrap().code(), Some(1));
+    assert_eq!(world.ended(&mut first), Some(1));
     let report = world.report("a");
     assert_eq!(report["reason"], "it was aborted", "{report}");
     world.comes_to_rest_at("a");
@@ -90,13 +90,13 @@ fn a_second_operator_hears_of_the_first_and_each_phase_can_be_aborted() {
         let mut aborted = moving(&world, "a", phase);
         // It may have come further meanwhile, but not to its end.
         world.ok("a", &["abort", "vm1"]);
-        assert_eq!(aborted.wait().unwrap().code(), Some(1), "{phase}");
+        assert_eq!(world.ended(&mut aborted), Some(1), "{phase}");
         world.comes_to_rest_at("a");
     }
     // The operator of the target can, too.
     let mut aborted = moving(&world, "a", "memory");
     world.ok("b", &["abort", "vm1"]);
-    assert_eq!(aborted.wait().unwrap().code(), Some(1));
+    assert_eq!(world.ended(&mut aborted), Some(1));
     let report = world.report("a");
     let reason = report["reason"].as_str().unwrap();
     assert!(reason.contains("it was aborted"), "{report}");
@@ -136,7 +136,7 @@ fn agree_after_the_death_of(victims: &[&str]) {
         for victim in victims {
             world.start_agent(victim);
         }
-        child.wait().unwrap();
+        world.ended(&mut child);
         let site = world.comes_to_rest();
         let report = wait_for_outcome(&world, from);
         let expected = if site == from { "failed" } else { "moved" };
@@ -166,7 +166,7 @@ fn a_guest_that_ends_while_it_is_copied_is_at_its_site_and_can_be_started_again(
     let world = World::with_guest(&Changes::default());
     let mut child = moving(&world, "a", "memory");
     world.kill_qemu("a");
-    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(world.ended(&mut child), Some(1));
     let report = world.report("a");
     assert_eq!(report["outcome"], "failed", "{report}");
     assert_eq!(world.status("a")["running"], false);

@@ -89,14 +89,11 @@ fn a_rate_is_kept_and_memory_may_be_compressed() {
 #[test]
 fn of_two_operators_at_once_one_moves_the_guest() {
     let world = World::with_guest(&Changes::default());
-    let orders = [0, 1].map(|_| {
-        let order = ["move", "vm1", "--to", "b", "--bandwidth", "32MiB"];
-        let mut command = world.prepared("a", &order);
-        command.stdout(std::process::Stdio::piped());
-        command.stderr(std::process::Stdio::piped());
-        command.spawn().unwrap()
+    let order = ["move", "vm1", "--to", "b", "--bandwidth", "32MiB"];
+    let ended = std::thread::scope(|scope| {
+        let orders = [0, 1].map(|_| scope.spawn(|| world.command("a", &order)));
+        orders.map(|order| order.join().unwrap())
     });
-    let ended = orders.map(|order| order.wait_with_output().unwrap());
     let refused: Vec<_> = ended.iter().filter(|end| !end.status.success()).collect();
     let [refused] = refused[..] else {
         panic!("{ended:?}");

@@ -1,5 +1,6 @@
 //! Guests that are started again where they belong.
 
+use experiments::process::Process;
 use tests::relocation::world::{Changes, World, moving_at};
 
 /// QEMU and the agent end after the guest has become the target's, and before its disk has its name.
@@ -28,16 +29,12 @@ fn a_move_that_is_aborted_early_leaves_nothing_at_the_target() {
     let world = World::with_guest(&Changes::default());
     for wait in (0..600).step_by(50) {
         let order = ["move", "vm1", "--to", "b", "--bandwidth", "24MiB"];
-        let mut child = world
-            .prepared("a", &order)
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
+        let log = world.path("moves.log");
+        let mut child = Process::start("move", &mut world.prepared("a", &order), &log).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(wait));
         // It may not have begun, or be through.
         let _ = world.command("a", &["abort", "vm1"]);
-        child.wait().unwrap();
+        world.ended(&mut child);
         if world.comes_to_rest() == "b" {
             world.ok("b", &["move", "vm1", "--to", "a"]);
         }
@@ -56,7 +53,7 @@ fn a_guest_that_has_arrived_can_leave_after_a_restart() {
     for phase in ["disks", "memory"] {
         let mut child = moving_at(&world, "b", phase, "512KiB");
         world.kill_agent("b");
-        child.wait().unwrap();
+        world.ended(&mut child);
         world.start_agent("b");
         world.comes_to_rest_at("b");
     }

@@ -4,7 +4,6 @@
 //! `ilnp0`, as it does when a daemon is behind that interface.
 
 use std::collections::HashMap;
-use std::future::pending;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -220,7 +219,7 @@ fn start_stub(kind: Kind, upstreams: Vec<SocketAddr>) -> (oneshot::Sender<()>, J
             ready.send(()).unwrap();
             let resolver = Resolver::new(upstreams, clock::now);
             tokio::select! {
-                () = stub.run(resolver, correspondents) => pending().await,
+                () = stub.run(resolver, correspondents) => panic!("the stub resolver ended"),
                 _ = stopped => {}
             }
         });

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
+use experiments::process;
 use experiments::topology::Namespace;
 use tests::machine::sh;
 
@@ -48,6 +50,9 @@ int main(int argc, char **argv)
     return 0;
 }
 "#;
+
+/// What a program may take; some wait for a server without a limit of their own.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const PYTHON: &str = "import socket,sys\n\
     for found in socket.getaddrinfo(sys.argv[1], 80, type=socket.SOCK_STREAM):\n\
@@ -160,7 +165,8 @@ impl Program {
         } else {
             words.push(name.to_owned());
         }
-        let output = Command::new(&words[0]).args(&words[1..]).output().unwrap();
+        let mut command = Command::new(&words[0]);
+        let output = process::output(command.args(&words[1..]), "", PATIENCE).unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{words:?}: {said} {errors}");

@@ -271,8 +271,10 @@ fn order(monitor: &mut BufReader<UnixStream>, order: &Value) -> Value {
 /// The next line of this kind.
 #[track_caller]
 fn answer_of(stream: &mut BufReader<UnixStream>, is_it: impl Fn(&Value) -> bool) -> Value {
+    let end = Instant::now() + PATIENCE;
     loop {
         let mut line = String::new();
+        assert!(Instant::now() < end, "no answer among what is said");
         assert!(
             stream.read_line(&mut line).unwrap() > 0,
             "the other end is gone"

@@ -132,6 +132,15 @@ fn watch(server: &NameServer, rtype: RecordType, stop: &AtomicBool) -> (usize, V
     (asked, odd)
 }
 
+/// Tells those who watch to stop, whatever becomes of the test.
+struct Stops(Arc<AtomicBool>);
+
+impl Drop for Stops {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn nobody_sees_a_host_without_its_records_while_it_moves() {
     for software in PRIMARIES {
@@ -144,10 +153,12 @@ fn nobody_sees_a_host_without_its_records_while_it_moves() {
             let (server, stop) = (Arc::clone(&server), Arc::clone(&stop));
             std::thread::spawn(move || watch(&server, rtype, &stop))
         });
+        // Watchers have the server, which would outlive a test that failed.
+        let stopped = Stops(stop);
         for number in 0..100 {
             host.publish(&at(&[&format!("2001:db8:{number:x}::/64")]));
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(stopped);
         for watcher in watchers {
             let (asked, odd) = watcher.join().unwrap();
             assert!(asked > 0);

@@ -2,17 +2,20 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use experiments::guest::console::{Console, PORT};
 use experiments::guest::{Image, Kernel};
+use experiments::process::{self, Process};
 use serde_json::Value;
 use tests::machine::sh;
 
 use crate::network::{self, Network, ROUTER, wait_for};
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// What a command may take; a move copies a whole machine.
+pub(crate) const LONGEST: Duration = Duration::from_secs(180);
 
 /// Agents at sites `a` and `b`.
 pub(crate) struct Agents<'a> {
@@ -38,7 +41,8 @@ impl<'a> Agents<'a> {
                     word => command.arg(word),
                 };
             }
-            assert!(command.status().unwrap().success());
+            let output = process::output(&mut command, "", LONGEST).unwrap();
+            assert!(output.status.success(), "{output:?}");
         }
         for (number, site) in ["a", "b"].into_iter().enumerate() {
             let directory = network.directory().join(site);
@@ -153,14 +157,14 @@ arguments = ["-kernel", {kernel:?}, "-initrd", {image:?}, "-no-reboot",
     }
 
     /// Begins something at a site.
-    pub(crate) fn begin(&self, site: &str, arguments: &[&str]) -> Child {
+    pub(crate) fn begin(&self, site: &str, arguments: &[&str]) -> Process {
         let mut command = self.command(site, arguments);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn().unwrap()
+        let log = self.network.directory().join("begun.log");
+        Process::start(arguments[0], &mut command, &log).unwrap()
     }
 
     fn run(&self, site: &str, arguments: &[&str]) -> Output {
-        self.command(site, arguments).output().unwrap()
+        process::output(&mut self.command(site, arguments), "", LONGEST).unwrap()
     }
 
     /// Runs a command at a site that must succeed, and returns what it prints.

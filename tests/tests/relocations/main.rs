@@ -8,7 +8,7 @@
 mod agents;
 mod network;
 
-use agents::Agents;
+use agents::{Agents, LONGEST};
 use network::Network;
 use serde_json::{Value, json};
 
@@ -66,7 +66,7 @@ fn a_guest_that_is_told_in_advance_needs_no_router_where_it_arrives() {
     network.wait_preferred("a");
 
     // A move that is given up leaves all as it was: nobody sends to b, and the guest expects nothing.
-    let moving = agents.begin(
+    let mut moving = agents.begin(
         "a",
         &["move", "vm1", "--to", "b", "--soft", "--bandwidth", "4MiB"],
     );
@@ -74,7 +74,8 @@ fn a_guest_that_is_told_in_advance_needs_no_router_where_it_arrives() {
         agents.daemon("a", "status")["relocation"].is_object()
     });
     agents.ok("a", &["abort", "vm1"]);
-    assert!(!moving.wait_with_output().unwrap().status.success());
+    let ended = moving.wait(LONGEST).expect("a move that is aborted ends");
+    assert!(!ended.success(), "{ended}");
     network::wait_for("the guest is told otherwise", || {
         agents.daemon("a", "status")["relocation"].is_null()
     });
