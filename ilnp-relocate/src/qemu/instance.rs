@@ -12,9 +12,9 @@ use crate::hypervisor::HypervisorError;
 use crate::qmp::{Client, Events, QmpError};
 
 /// How long QEMU may take to serve its monitor. Machines under load have taken two seconds.
-const START: Duration = Duration::from_secs(30);
+pub(super) const START: Duration = Duration::from_secs(30);
 /// How often a QEMU that starts is tried.
-const TRY: Duration = Duration::from_millis(10);
+pub(super) const TRY: Duration = Duration::from_millis(10);
 /// How long QEMU may take to end when it is asked to.
 const QUIT: Duration = Duration::from_secs(10);
 /// How long a process may stay behind its closed monitor, so that its end can be told.

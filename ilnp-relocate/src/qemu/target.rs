@@ -2,23 +2,20 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::check::{self, lies_on_base};
 use super::command_line::{Backend, Beginning, arguments};
 use super::image;
-use super::instance::Instance;
+use super::instance::{Instance, START, TRY};
 use super::memory::{Migration, next_status};
 use super::process::Process;
 use super::settings::{DiskSettings, Settings};
 use crate::hypervisor::{Description, Disk, HypervisorError, Plan, Storage, Stream, Target};
 use crate::qmp::Events;
-
-/// How long a QEMU may take to end whose stream was cut.
-const END: Duration = Duration::from_secs(2);
 
 /// A guest that comes to this site, or is to.
 pub struct Incoming {
@@ -57,15 +54,22 @@ impl Incoming {
     /// Those of [`Settings::validate`], and when QEMU is there but does not answer.
     pub async fn attach(settings: Settings) -> Result<Self, HypervisorError> {
         let mut incoming = Self::new(settings)?;
-        if let Some(process) = Process::find(&incoming.settings) {
-            match Instance::attach(&incoming.settings).await {
-                Ok(qemu) => incoming.arriving = Some(Arriving::new(qemu)),
-                // It ends by itself when the stream is cut.
-                Err(_) if process.ends_within(END).await => {}
-                Err(error) => return Err(error),
+        incoming.arriving = incoming.find().await?;
+        Ok(incoming)
+    }
+
+    /// The QEMU that an earlier agent has started. The agent may have ended before that served its
+    /// monitor, and it ends by itself where its stream was cut.
+    async fn find(&self) -> Result<Option<Arriving>, HypervisorError> {
+        let deadline = Instant::now() + START;
+        while let Some(process) = Process::find(&self.settings) {
+            match Instance::attach(&self.settings).await {
+                Ok(qemu) => return Ok(Some(Arriving::new(qemu))),
+                Err(error) if Instant::now() >= deadline => return Err(error),
+                Err(_) => drop(process.ends_within(TRY).await),
             }
         }
-        Ok(incoming)
+        Ok(None)
     }
 
     fn arriving(&mut self) -> Result<&mut Arriving, HypervisorError> {

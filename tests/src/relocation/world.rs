@@ -50,6 +50,8 @@ pub struct Changes {
     pub disk: Option<u32>,
     /// What the guest's disk differs from its base in at the start, in MiB.
     pub delta: Option<u32>,
+    /// What QEMU is at b, when it is not the machine's own.
+    pub qemu_at_b: Option<PathBuf>,
     /// Both sites have the same disks.
     pub shared: bool,
     /// What the guest does besides: a word of its kernel that its `init` understands.
@@ -143,6 +145,7 @@ machine = "pc-q35-7.2"
 cpu = "{}"
 memory = "160MiB"
 accelerator = "tcg,thread=multi"
+program = {:?}
 arguments = ["-kernel", {:?}, "-initrd", {:?}, "-no-reboot",
     "-append", "console=ttyS0 quiet panic=-1 no_timer_check work={}",
     "-chardev", "file,id=serial,path={},append=on", "-serial", "chardev:serial"]
@@ -158,6 +161,11 @@ overlay = "disks/vm1.qcow2"
                 .cpu_at_b
                 .filter(|_| site == "b")
                 .unwrap_or("qemu64,-cx16"),
+            changes
+                .qemu_at_b
+                .as_deref()
+                .filter(|_| site == "b")
+                .unwrap_or_else(|| Path::new("qemu-system-x86_64")),
             image().kernel,
             image().initrd,
             changes.work,

@@ -1,7 +1,10 @@
 //! Guests that are started again where they belong.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Instant;
+
 use experiments::process::Process;
-use tests::relocation::world::{Changes, World, moving_at};
+use tests::relocation::world::{Changes, LIMIT, World, moving_at};
 
 /// QEMU and the agent end after the guest has become the target's, and before its disk has its name.
 #[test]
@@ -42,6 +45,45 @@ fn a_move_that_is_aborted_early_leaves_nothing_at_the_target() {
     }
     world.ok("a", &["move", "vm1", "--to", "b"]);
     world.comes_to_rest_at("b");
+}
+
+/// The agent of the target ends before the QEMU that it has started answers.
+#[test]
+fn a_qemu_that_comes_up_without_its_agent_is_found_and_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    // Only the one that waits for a guest is slow.
+    let script = "#!/bin/sh\ncase \"$*\" in *'-incoming defer') sleep 4 ;; esac\nexec qemu-system-x86_64 \"$@\"\n";
+    let slow = directory.path().join("qemu");
+    std::fs::write(&slow, script).unwrap();
+    std::fs::set_permissions(&slow, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut world = World::with_guest(&Changes {
+        qemu_at_b: Some(slow),
+        ..Changes::default()
+    });
+    let log = world.path("moves.log");
+    let mut order = world.prepared("a", &["move", "vm1", "--to", "b"]);
+    let mut moving = Process::start("move", &mut order, &log).unwrap();
+    let mark = world.path("b/run/vm1.pid").display().to_string();
+    let starting = || {
+        let entries = std::fs::read_dir("/proc").unwrap().flatten();
+        let lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+        lines
+            .filter(|line| String::from_utf8_lossy(line).contains(&mark))
+            .count()
+    };
+    let deadline = Instant::now() + LIMIT;
+    while starting() == 0 {
+        assert!(Instant::now() < deadline, "no QEMU\n{}", world.logs());
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    world.kill_agent("b");
+    assert_eq!(world.qemu("b"), None, "it was to be slow");
+    world.start_agent("b");
+    world.ended(&mut moving);
+    world.comes_to_rest_at("a");
+    assert_eq!(starting(), 0, "{}", world.logs());
+    assert_eq!(world.status("b").get("problem"), None);
+    assert!(!world.path("b/disks/vm1.qcow2.incoming").exists());
 }
 
 /// The agent ends while the disk of a guest is copied that has come from elsewhere.
