@@ -10,6 +10,8 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use ilnp_core::relocation::Instance;
 use ilnp_service::durable;
@@ -23,6 +25,10 @@ use crate::custody::Record;
 const SCHEMA: u32 = 1;
 /// No entry is longer.
 const MAX_OCTETS: u64 = 4096;
+/// What a program may take from its fork to its exec on a busy machine.
+const STARTING: Duration = Duration::from_secs(2);
+/// How often a lock is tried meanwhile.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What is kept about a guest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +90,20 @@ pub enum JournalError {
     },
 }
 
+/// Locks a file. An agent that was killed while it started a program has left its lock to that, until
+/// it has become the program.
+fn lock(mut file: File) -> nix::Result<Flock<File>> {
+    let deadline = Instant::now() + STARTING;
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((locked, nix::Error::EWOULDBLOCK)) if Instant::now() < deadline => file = locked,
+            Err((_, errno)) => return Err(errno),
+        }
+        sleep(LOOK);
+    }
+}
+
 /// The files of all guests of a site.
 #[derive(Debug)]
 pub struct Journal {
@@ -112,13 +132,10 @@ impl Journal {
             .mode(0o600)
             .open(&path)
             .map_err(|error| file_error("open", &path, error))?;
-        let lock =
-            Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(
-                |(_, errno)| match errno {
-                    nix::Error::EWOULDBLOCK => JournalError::InUse(state_dir.to_owned()),
-                    errno => file_error("lock", &path, errno.into()),
-                },
-            )?;
+        let lock = lock(file).map_err(|errno| match errno {
+            nix::Error::EWOULDBLOCK => JournalError::InUse(state_dir.to_owned()),
+            errno => file_error("lock", &path, errno.into()),
+        })?;
         Ok(Self {
             directory,
             _lock: lock,

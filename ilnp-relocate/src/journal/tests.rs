@@ -83,6 +83,19 @@ fn two_agents_do_not_share_a_journal() {
     Journal::open(directory.path()).unwrap();
 }
 
+/// As a program that a killed agent was starting holds it.
+#[test]
+fn a_lock_that_is_let_go_soon_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = Journal::open(directory.path()).unwrap();
+    let holder = std::thread::spawn(move || {
+        std::thread::sleep(super::LOOK * 5);
+        drop(first);
+    });
+    Journal::open(directory.path()).unwrap();
+    holder.join().unwrap();
+}
+
 proptest! {
     #[test]
     fn no_file_makes_the_reader_panic(octets in proptest::collection::vec(any::<u8>(), 0..512)) {
