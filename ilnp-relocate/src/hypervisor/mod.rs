@@ -8,6 +8,8 @@
 //! Neither half decides where the guest runs. The source never lets a stopped guest go on, and the
 //! target never starts one that has arrived, before the agent says so.
 
+pub(crate) mod program;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

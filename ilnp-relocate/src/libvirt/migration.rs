@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::job::Job;
 use super::pace::{Pace, SLOW, Step};
 use super::stop::Stop;
-use super::virsh::{self, Virsh};
+use super::virsh::{VIRSH, Virsh};
 use crate::hypervisor::{Assistance, Copied, HypervisorError, Plan, Progress, Storage, Stream};
 
 const DOING: &str = "migrate the domain";
@@ -100,7 +100,7 @@ pub(super) async fn run(
     let mut child = virsh
         .command("migrate", &arguments)
         .spawn()
-        .map_err(|error| virsh::not_started(DOING, &error))?;
+        .map_err(|error| VIRSH.not_started(DOING, &error))?;
     tokio::select! {
         // Once everything has been sent, what virsh says does not count any more.
         biased;

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
 
-use super::virsh::{self, Virsh};
+use super::virsh::{VIRSH, Virsh};
 use crate::hypervisor::HypervisorError;
 
 /// What `virsh` prints when a migration has stopped its guest.
@@ -29,7 +29,7 @@ impl Stop {
             )
             .stderr(Stdio::null())
             .spawn()
-            .map_err(|error| virsh::not_started(doing, &error))?;
+            .map_err(|error| VIRSH.not_started(doing, &error))?;
         Ok(Self { child })
     }
 

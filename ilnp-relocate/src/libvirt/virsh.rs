@@ -4,10 +4,15 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use tokio::process::Command;
-use tokio::time::timeout;
 
 use super::advice;
 use crate::hypervisor::HypervisorError;
+use crate::hypervisor::program::Program;
+
+pub(super) const VIRSH: Program = Program {
+    name: "virsh",
+    package: "libvirt-clients",
+};
 
 /// For everything but a migration. Ending a QEMU that does not want to takes libvirt 15 s.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -67,13 +72,7 @@ impl Virsh {
     }
 
     async fn finished(&self, doing: &str, mut command: Command) -> Result<String, HypervisorError> {
-        let output = timeout(DEADLINE, command.output())
-            .await
-            .map_err(|_| HypervisorError::TimedOut {
-                doing: doing.to_owned(),
-                seconds: DEADLINE.as_secs(),
-            })?
-            .map_err(|error| not_started(doing, &error))?;
+        let output = VIRSH.finish(doing, &mut command, DEADLINE).await?;
         self.judge(doing, &output)
     }
 
@@ -85,7 +84,7 @@ impl Virsh {
     }
 
     fn bare(&self, verb: &str) -> Command {
-        let mut command = Command::new("virsh");
+        let mut command = Command::new(VIRSH.name);
         command
             .args(["--quiet", "--connect", &self.uri, verb])
             // What it says is read here.
@@ -131,14 +130,6 @@ impl Virsh {
             doing: doing.to_owned(),
             reason,
         })
-    }
-}
-
-/// `virsh` itself cannot be run.
-pub(super) fn not_started(doing: &str, error: &std::io::Error) -> HypervisorError {
-    HypervisorError::Failed {
-        doing: doing.to_owned(),
-        reason: format!("virsh does not start: {error} (Debian has it in libvirt-clients)"),
     }
 }
 

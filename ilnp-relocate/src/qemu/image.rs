@@ -1,17 +1,11 @@
 //! Disk images, by `qemu-img`.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::process::Command;
-use tokio::time::timeout;
 
 use crate::hypervisor::HypervisorError;
-
-/// How long `qemu-img` may take for what concerns the head of an image only.
-const LIMIT: Duration = Duration::from_secs(30);
+use crate::hypervisor::program::qemu_img;
 
 /// The form of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -58,15 +52,14 @@ pub(super) async fn info_while_in_use(path: &Path) -> Result<Info, HypervisorErr
 }
 
 async fn read_head(path: &Path, options: &[&str]) -> Result<Info, HypervisorError> {
-    let doing = || format!("read the image {}", path.display());
-    let mut command = Command::new("qemu-img");
-    command
-        .args(["info", "--output=json"])
-        .args(options)
-        .arg(path);
-    let output = run(command, doing).await?;
+    let doing = format!("read the image {}", path.display());
+    let output = qemu_img(&doing, |command| {
+        let info = command.args(["info", "--output=json"]);
+        info.args(options).arg(path);
+    })
+    .await?;
     serde_json::from_slice(&output).map_err(|error| HypervisorError::Failed {
-        doing: doing(),
+        doing,
         reason: format!("it is neither qcow2 nor raw, or qemu-img tells something else than is known here: {error}"),
     })
 }
@@ -90,41 +83,15 @@ pub(super) async fn create(
     size: u64,
     base: Option<(&Path, Format)>,
 ) -> Result<(), HypervisorError> {
-    let mut command = Command::new("qemu-img");
-    command.args(["create", "-q", "-f", "qcow2"]);
-    if let Some((base, format)) = base {
-        command.args(["-F", format.name(), "-b"]).arg(base);
-    }
-    command.arg(path).arg(size.to_string());
-    run(command, || format!("create the image {}", path.display()))
-        .await
-        .map(drop)
-}
-
-async fn run(mut command: Command, doing: impl Fn() -> String) -> Result<Vec<u8>, HypervisorError> {
-    let output = timeout(
-        LIMIT,
-        command.stdin(Stdio::null()).kill_on_drop(true).output(),
-    )
-    .await
-    .map_err(|_| HypervisorError::TimedOut {
-        doing: doing(),
-        seconds: LIMIT.as_secs(),
-    })?
-    .map_err(|error| HypervisorError::Failed {
-        doing: doing(),
-        reason: format!("cannot run qemu-img: {error}"),
-    })?;
-    if output.status.success() {
-        return Ok(output.stdout);
-    }
-    let reason = String::from_utf8_lossy(&output.stderr)
-        .trim()
-        .replace('\n', " | ");
-    Err(HypervisorError::Failed {
-        doing: doing(),
-        reason,
-    })
+    let doing = format!("create the image {}", path.display());
+    let created = qemu_img(&doing, |command| {
+        command.args(["create", "-q", "-f", "qcow2"]);
+        if let Some((base, format)) = base {
+            command.args(["-F", format.name(), "-b"]).arg(base);
+        }
+        command.arg(path).arg(size.to_string());
+    });
+    created.await.map(drop)
 }
 
 #[cfg(test)]
