@@ -80,7 +80,8 @@ impl Command {
         match self {
             Self::Demo => {
                 step::build(Profile::Dev)?;
-                step::run(step::program(Profile::Dev, "ilnp-lab").arg("demo"))
+                let lab = &mut step::program(Profile::Dev, "ilnp-lab");
+                step::run(&mut step::bounded(lab.arg("demo")))
             }
             Self::Test { filter } => {
                 unpacked::unpack_missing()?;

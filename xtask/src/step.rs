@@ -63,13 +63,15 @@ pub(crate) fn tests() -> anyhow::Result<Command> {
 pub(crate) fn bounded(command: &Command) -> Command {
     let mut bounded = bounded_by();
     bounded.arg(command.get_program()).args(command.get_args());
+    if let Some(directory) = command.get_current_dir() {
+        bounded.current_dir(directory);
+    }
     bounded
 }
 
 fn bounded_by() -> Command {
     let mut command = program(Profile::Dev, "xtask");
     command.args(["bounded", LONGEST]);
-    command.current_dir(workspace());
     command
 }
 
