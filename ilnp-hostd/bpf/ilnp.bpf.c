@@ -200,6 +200,7 @@ static __always_inline int receive_options(struct __sk_buff *skb, const struct c
 	locators = halves(~ip->source.locator) + halves(~ip->destination.locator);
 	if (checksum != UPPER_PLAIN && adjust_icmpv6(skb, checksum, locators))
 		return drop(DROP_NO_ROOM);
+	note_arrival(ip->destination.locator);
 	if (length == HEADER_SHORT)
 		return receive_translated(skb, ip, config, origin, header.next_header,
 					  HEADER_SHORT);

@@ -26,7 +26,7 @@ pub struct Own {
 pub struct LocalSet {
     locators: Vec<Own>,
     /// Locators of the place that this host is going to, as long as it is not there: they are
-    /// announced and received on, never sent from.
+    /// announced and received on. The data path sends from the first one on which it is spoken to.
     future: Vec<Own>,
     /// Whether correspondents are to prefer the future ones.
     leading: bool,
@@ -98,6 +98,7 @@ impl LocalSet {
     pub fn expect(&mut self, given: Vec<LocalLocator>) -> bool {
         self.leading = false;
         let before = core::mem::take(&mut self.future);
+        self.distrust_preferred(!before.is_empty());
         for given in given {
             let locator = given.locator;
             let known = self.contains(locator)
@@ -130,7 +131,16 @@ impl LocalSet {
     /// Returns whether that is news.
     pub fn stay(&mut self) -> bool {
         self.leading = false;
-        !core::mem::take(&mut self.future).is_empty()
+        let planned = !core::mem::take(&mut self.future).is_empty();
+        self.distrust_preferred(planned);
+        planned
+    }
+
+    /// The data path may have taken a planned slot for the preferred one.
+    const fn distrust_preferred(&mut self, planned: bool) {
+        if planned {
+            self.slots[0] = None;
+        }
     }
 
     /// The future Locators, best first, and whether correspondents are to prefer them.
@@ -189,14 +199,17 @@ impl LocalSet {
     pub fn take_slot_changes(&mut self) -> Vec<(SlotIndex, Option<Slot>)> {
         let mut wanted = [None; SlotIndex::COUNT];
         let preferred = self.locators.first().map(|own| (SlotIndex::PREFERRED, own));
-        let all = self.locators.iter().chain(&self.future);
-        let own_slots = all.map(|own| (own.slot, own));
-        for (index, own) in preferred.into_iter().chain(own_slots) {
+        let own_slots = self.locators.iter().map(|own| (own.slot, own));
+        let present = preferred.into_iter().chain(own_slots);
+        let present = present.map(|(index, own)| (index, own, false));
+        let future = self.future.iter().map(|own| (own.slot, own, true));
+        for (index, own, planned) in present.chain(future) {
             if let Some(place) = wanted.get_mut(usize::from(index.0)) {
                 *place = Some(Slot {
                     locator: own.given.locator,
                     interface: own.given.interface,
                     router: own.given.router,
+                    planned,
                 });
             }
         }
@@ -372,16 +385,37 @@ mod tests {
         let slots = set.take_slot_changes();
         let found = slots
             .iter()
-            .find(|(_, slot)| slot.is_some_and(|slot| slot.locator == locator(2)));
+            .find(|(_, slot)| slot.is_some_and(|slot| slot.planned));
         let slot = found.unwrap().0;
-        // It arrives: one slot changes for the move, and one because the old Locator is gone.
+        // It arrives: one slot changes for the move, one because the old Locator is gone, and what was
+        // planned is so no more.
         assert!(set.replace(vec![own(2, Working)]));
         assert_eq!(listed(&set), [locator(2)]);
         let changes: Vec<_> = set.take_slot_changes();
-        assert_eq!(changes.len(), 2, "{changes:?}");
-        assert_eq!(changes[0].0, SlotIndex::PREFERRED);
-        assert!(changes.iter().all(|(index, _)| *index != slot));
+        let indices = [0, 1, 2].map(SlotIndex);
+        assert!(
+            changes.iter().map(|change| change.0).eq(indices),
+            "{changes:?}"
+        );
+        assert_eq!(changes[2], (slot, changes[0].1));
+        assert_eq!(changes[0].1.map(|slot| slot.planned), Some(false));
         assert!(!set.stay());
+    }
+
+    #[test]
+    fn the_preferred_slot_is_told_again_after_a_plan_that_nothing_became_of() {
+        let mut set = LocalSet::default();
+        set.replace(vec![own(1, Working)]);
+        set.expect(vec![own(2, Working)]);
+        set.take_slot_changes();
+        set.stay();
+        let preferred = set.take_slot_changes()[0];
+        assert_eq!(preferred.0, SlotIndex::PREFERRED);
+        assert_eq!(preferred.1.map(|slot| slot.locator), Some(locator(1)));
+        set.expect(vec![own(2, Working)]);
+        set.take_slot_changes();
+        set.expect(vec![own(3, Working)]);
+        assert_eq!(set.take_slot_changes()[0], preferred);
     }
 
     #[test]

@@ -32,6 +32,11 @@ pub struct Slot {
     /// The next hop; `None` leaves it to the kernel's routes. Destinations with the slot's own
     /// Locator are neighbours and reached without it.
     pub router: Option<Ipv6Addr>,
+    /// This host is on its way to the Locator and not there yet. The first authenticated packet that
+    /// comes to it says that it is: the data path then sends as this slot says, before the daemon
+    /// knows. Never set for [`SlotIndex::PREFERRED`].
+    #[serde(default)]
+    pub planned: bool,
 }
 
 /// All that the data path needs to know of an established correspondent, and all that a new daemon

@@ -224,7 +224,21 @@ impl DataPath {
         let translated = inward(packet, headers, &prefixes).ok()?;
         found.activity.heard = now;
         self.translated += 1;
+        self.note_arrival(headers.destination_vector());
         Some(Inbound::Stack(translated))
+    }
+
+    /// Sends from a planned Locator from now on, since packets come to it.
+    fn note_arrival(&mut self, at: IlVector) {
+        let [Some(preferred), others @ ..] = &mut self.slots else {
+            return;
+        };
+        let mut others = others.iter_mut().flatten();
+        let planned = others.find(|slot| slot.planned && slot.locator == at.locator);
+        if let Some(planned) = planned {
+            planned.planned = false;
+            *preferred = *planned;
+        }
     }
 
     /// Whether a packet without a Nonce is the daemon's business.

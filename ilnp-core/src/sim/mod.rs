@@ -41,4 +41,4 @@ pub use host::{Host, Unaware};
 pub use internet::{Dropped, Filter, Internet, SiteId, Verdict};
 pub use pair::{Pair, Settings, host_nid, site_locator};
 pub use session::{Session, Stream, TCP_PORT, UDP_PORT};
-pub use world::{HostId, World};
+pub use world::{HostId, World, interface};

@@ -306,6 +306,6 @@ impl World {
 }
 
 /// A host has one interface for each site.
-fn interface(site: SiteId) -> u32 {
+pub fn interface(site: SiteId) -> u32 {
     u32::try_from(site.0 + 1).unwrap_or(u32::MAX)
 }

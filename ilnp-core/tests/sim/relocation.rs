@@ -3,7 +3,7 @@
 use ilnp_core::id::Locator;
 use ilnp_core::node::{Event, Input, LocalLocator, LocatorHealth, MoveOrder, Occasion, Relocation};
 use ilnp_core::sim::link::{Conditions, Fate, Link};
-use ilnp_core::sim::{HostId, Pair, Settings, SiteId, Verdict};
+use ilnp_core::sim::{HostId, Pair, Settings, SiteId, Verdict, interface};
 use ilnp_core::wire::Operation;
 
 use super::support::*;
@@ -16,7 +16,7 @@ fn order(pair: &mut Pair, host: HostId, order: Relocation) {
 fn future(pair: &mut Pair, site: SiteId) -> LocalLocator {
     LocalLocator {
         locator: pair.world.internet().locator(site),
-        interface: 1,
+        interface: interface(site),
         router: None,
         health: LocatorHealth::Working,
         valid_until: None,
@@ -74,6 +74,27 @@ fn nothing_is_lost_when_correspondents_switch_a_round_trip_before_the_stop() {
         assert_eq!(pair.world.finish(&there, SECOND), 0, "{lead} ms");
         assert_eq!(pair.world.finish(&back, SECOND), 0, "{lead} ms");
     }
+}
+
+#[test]
+fn nothing_is_lost_while_the_daemon_does_not_know_yet_that_it_was_moved() {
+    let mut pair = Pair::default();
+    let there = pair.world.stream(pair.mobile, pair.fixed, MS);
+    pair.world.run_for(SECOND);
+    let back = pair.world.stream_back(&there, MS);
+    pair.world.run_for(SECOND);
+    let (mobile, a, b) = (pair.mobile, pair.a, pair.b);
+    prepare(&mut pair, mobile, b);
+    pair.world.run_for(MS * 200);
+    order(&mut pair, mobile, Relocation::Switch);
+    queue_at(&mut pair, mobile, b);
+    pair.world.run_for(MS * 60);
+    pair.world.unplug(mobile, a);
+    pair.world.run_for(MS * 500);
+    pair.world.announce(mobile, &[]);
+    pair.world.run_for(SECOND);
+    assert_eq!(pair.world.finish(&there, SECOND), 0);
+    assert_eq!(pair.world.finish(&back, SECOND), 0);
 }
 
 #[test]

@@ -48,6 +48,7 @@ struct origin {
 
 #define SLOT_PRESENT 1
 #define SLOT_ROUTER 2
+#define SLOT_PLANNED 4 /* the host is on its way there */
 
 /* A source Locator with its way out. */
 struct slot {
@@ -159,6 +160,25 @@ static __always_inline int is_own_locator(__u64 locator)
 
 	return (preferred && preferred->locator == locator) ||
 	       bpf_map_lookup_elem(&ilnp_locators, &locator);
+}
+
+/* An authenticated packet came to this Locator. When the host was on its way there, it has arrived,
+ * and sends from there at once: the daemon of a machine that was moved wakes up among all that has
+ * piled up meanwhile. It tells the correspondents and looks after the rest. */
+static __always_inline void note_arrival(__u64 locator)
+{
+	struct slot *preferred = slot_at(0);
+	struct slot *planned;
+	__u32 *index;
+
+	if (!preferred || preferred->locator == locator)
+		return;
+	index = bpf_map_lookup_elem(&ilnp_locators, &locator);
+	planned = index ? slot_at(*index) : NULL;
+	if (!planned || !(planned->flags & SLOT_PLANNED) || planned->locator != locator)
+		return;
+	planned->flags &= ~SLOT_PLANNED;
+	*preferred = *planned;
 }
 
 #define STALE_TICKS 25 /* 25 ms to 250 ms, as the kernel was built */

@@ -27,6 +27,34 @@ pub enum Piece {
 }
 
 impl Plan {
+    /// Where packets go that leave for the planned place before the daemon knows that it is there.
+    ///
+    /// Routers of two sites often have one link-local address (`fe80::1`), of which the kernel knows
+    /// one MAC address, and that is the old router's until then. So a router whose MAC address is
+    /// known is sent to by the link-local address that is made of it (RFC 4291 Appendix A).
+    pub(super) fn next_hop(&self) -> Ipv6Addr {
+        self.router_mac.map_or(self.router, |[a, b, c, d, e, f]| {
+            Ipv6Addr::from([
+                0xfe,
+                0x80,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                a ^ 2,
+                b,
+                c,
+                0xff,
+                0xfe,
+                d,
+                e,
+                f,
+            ])
+        })
+    }
+
     /// Whether this is a part of it.
     pub(super) fn has(&self, piece: Piece) -> bool {
         match piece {

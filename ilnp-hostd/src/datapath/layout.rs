@@ -17,6 +17,7 @@ pub(super) const LAYOUT: &str = "layout-1";
 const NONCE_OPTION: u8 = 0x8b;
 const SLOT_PRESENT: u32 = 1;
 const SLOT_ROUTER: u32 = 2;
+const SLOT_PLANNED: u32 = 4;
 
 /// Configuration flag: the table of classic flows has entries.
 pub(super) const CLASSIC_FLOWS: u32 = 1;
@@ -249,7 +250,9 @@ impl SlotValue {
             locator: slot.locator.octets(),
             router: slot.router.unwrap_or(Ipv6Addr::UNSPECIFIED).octets(),
             ifindex: slot.interface,
-            flags: SLOT_PRESENT | slot.router.map_or(0, |_| SLOT_ROUTER),
+            flags: SLOT_PRESENT
+                | slot.router.map_or(0, |_| SLOT_ROUTER)
+                | if slot.planned { SLOT_PLANNED } else { 0 },
         })
     }
 

@@ -127,6 +127,7 @@ impl Pair {
             locator: host.locator,
             interface,
             router: Some(ROUTER.parse()?),
+            planned: false,
         };
         let namespace = &host.namespace;
         let (data_path, _) = host.held.as_mut().context("it is closed")?;

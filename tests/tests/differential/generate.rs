@@ -260,7 +260,7 @@ impl<'a> Generator<'a> {
         let locator = if self.one_in(15) {
             self.locator()
         } else {
-            slot.1
+            slot.locator
         };
         let nid = if self.one_in(15) {
             self.nid()

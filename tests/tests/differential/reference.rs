@@ -73,10 +73,18 @@ pub(crate) struct Peer {
     pub(crate) locators: Vec<Locator>,
 }
 
+/// A slot in the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) index: u8,
+    pub(crate) locator: Locator,
+    pub(crate) planned: bool,
+}
+
 /// What the tables hold.
 pub(crate) struct World {
     pub(crate) nid: Nid,
-    pub(crate) slots: Vec<(u8, Locator)>,
+    pub(crate) slots: Vec<Source>,
     pub(crate) peers: Vec<Peer>,
     pub(crate) classic: Vec<ClassicFlow>,
 }
@@ -95,6 +103,11 @@ impl World {
             nonce_in: nonce(0x80 + bits + u64::from(alias), length),
             locators: (0..count).map(|n| locator(0xb000 + bits + n)).collect(),
         };
+        let source = |index, bits, planned| Source {
+            index,
+            locator: locator(bits),
+            planned,
+        };
         let own = IlVector::new(nid, locator(0xa)).address();
         let remote: Ipv6Addr = "2001:db8:cc::5".parse().expect("an address");
         let flow = |protocol, remote_port, local_port| ClassicFlow {
@@ -106,7 +119,12 @@ impl World {
         };
         Self {
             nid,
-            slots: vec![(0, locator(0xa)), (1, locator(0xa)), (2, locator(0xd))],
+            slots: vec![
+                source(0, 0xa, false),
+                source(1, 0xa, false),
+                source(2, 0xd, false),
+                source(3, 0xe, true),
+            ],
             peers: vec![
                 peer(1, 0, 0, 12, 1),
                 peer(2, 0, 0, 4, 3),
@@ -126,12 +144,12 @@ impl World {
     fn slot(&self, index: u8) -> Option<Locator> {
         self.slots
             .iter()
-            .find(|slot| slot.0 == index)
-            .map(|slot| slot.1)
+            .find(|slot| slot.index == index)
+            .map(|slot| slot.locator)
     }
 
     fn is_own(&self, locator: Locator) -> bool {
-        self.slots.iter().any(|slot| slot.1 == locator)
+        self.slots.iter().any(|slot| slot.locator == locator)
     }
 
     /// Egress of the ILNP interface.
@@ -171,7 +189,7 @@ impl World {
     }
 
     /// Ingress of an interface with a Locator.
-    pub(crate) fn incoming(&self, frame: &[u8]) -> Expected {
+    pub(crate) fn incoming(&mut self, frame: &[u8]) -> Expected {
         let Some((packet, source, destination)) = ipv6(frame) else {
             return Expected::pass(frame);
         };
@@ -209,7 +227,7 @@ impl World {
         }
     }
 
-    fn translated_in(&self, frame: &[u8], packet: &[u8]) -> Option<Expected> {
+    fn translated_in(&mut self, frame: &[u8], packet: &[u8]) -> Option<Expected> {
         let headers = Headers::parse(packet).ok()?;
         let found = headers.nonce.as_ref()?;
         let length = found.nonce.as_slice().len() + 4;
@@ -235,8 +253,19 @@ impl World {
             translate::inward(&Packet::new(packet.to_vec()), &headers, &inward).ok()?;
         let trailer = packet.get(headers.end..)?;
         let octets = [&frame[..ETHERNET], &*translated.octets, trailer].concat();
+        self.note_arrival(headers.destination_vector().locator);
         let count = Some(Count::TranslatedIn);
         Some(Expected::new(Verdict::Redirect, &octets, count))
+    }
+
+    /// The first packet to a planned Locator makes it the preferred one.
+    fn note_arrival(&mut self, locator: Locator) {
+        for slot in &mut self.slots {
+            if slot.locator == locator && std::mem::take(&mut slot.planned) {
+                self.slots[0].locator = locator;
+                return;
+            }
+        }
     }
 
     fn message_concerns_us(&self, packet: &[u8], to_us: bool) -> bool {

@@ -34,7 +34,7 @@ impl Detector {
         let future = plan.locators.iter().map(|&locator| LocalLocator {
             locator,
             interface: moved,
-            router: Some(plan.router),
+            router: Some(plan.next_hop()),
             health: LocatorHealth::Working,
             valid_until: None,
             mtu: interface.mtu(),
@@ -103,6 +103,14 @@ impl Interface {
             }
         }
         self.install(Piece::DefaultRoute(plan.router), actions);
+        if let Some(mac) = plan.router_mac {
+            // The kernel forgets it again when it is not used.
+            actions.push_back(Action::SetNeighbour {
+                interface: self.link.index,
+                address: plan.next_hop(),
+                mac,
+            });
+        }
         self.plan = Some(plan);
     }
 

@@ -51,12 +51,13 @@ const INSTALL: [&str; 2] = [
     "install 2001:db8:b:0:214:4fff:fe20:ee64",
     "install route fe80::2",
 ];
+const NEXT_HOP: &str = "set neighbour fe80::ff:fe00:2";
 
 #[test]
 fn everything_is_put_in_place_and_nothing_is_used() {
     let mut world = World::at_site_1();
     let told = world.told;
-    assert_eq!(world.prepare(R2, "B"), INSTALL);
+    assert_eq!(world.prepare(R2, "B"), [INSTALL[0], INSTALL[1], NEXT_HOP]);
     let without = World::at_site_1().advance(1000);
     assert_eq!(world.advance(1000), without);
     // A search at the old place finds nothing wrong with it.
@@ -64,7 +65,23 @@ fn everything_is_put_in_place_and_nothing_is_used() {
     world.ra(R1, "A");
     world.advance(10_000);
     assert_eq!((world.set.as_str(), world.told), ("A*", told));
-    assert_eq!(world.prepare(R2, "B"), [""; 0], "a second time");
+    assert_eq!(world.prepare(R2, "B"), [NEXT_HOP], "a second time");
+}
+
+#[test]
+fn packets_go_to_a_planned_router_whose_address_is_that_of_the_old_one() {
+    for (router_mac, next_hop) in [
+        (Some([0, 2, 3, 4, 5, 6]), "fe80::202:3ff:fe04:506"),
+        (None, R1),
+    ] {
+        let mut world = World::at_site_1();
+        let plan = Plan {
+            router_mac,
+            ..plan(R1, "B")
+        };
+        let future = world.detector.prepare(world.now, plan).unwrap();
+        assert_eq!(future[0].router, Some(next_hop.parse().unwrap()));
+    }
 }
 
 #[test]
@@ -195,7 +212,7 @@ fn what_was_put_in_place_is_taken_back() {
     let actions = world.prepare(R2, "C");
     assert_eq!(actions[0], removed[0]);
     assert_eq!(actions[1], "install 2001:db8:c:0:214:4fff:fe20:ee64");
-    assert_eq!(actions.len(), 2);
+    assert_eq!(actions[2..], [NEXT_HOP]);
 }
 
 #[test]
@@ -206,7 +223,7 @@ fn an_address_from_an_earlier_stay_is_used_and_not_removed() {
     world.formed("B");
     world.advance(10_000);
     assert_eq!(world.set, "B*");
-    assert_eq!(world.prepare(R1, "A"), ["install route fe80::1"]);
+    assert_eq!(world.prepare(R1, "A"), ["install route fe80::1", NEXT_HOP]);
     world.arrive();
     assert_eq!(world.set, "A*");
     assert_eq!(world.ra(R1, "A")[0], "uninstall route fe80::1");
