@@ -17,7 +17,7 @@ use crate::error::{Doing, LabError};
 use crate::lab::MoveTimes;
 use crate::process::{self, Process, last_lines};
 use crate::scenario::Accelerator;
-use crate::topology::{Hypervisor, Site, Topology};
+use crate::topology::{Hypervisor, Topology};
 
 /// Where agents listen for each other.
 const PORT: u16 = 7446;
@@ -187,8 +187,9 @@ fn configuration(
 ) -> Result<String, LabError> {
     let (name, directory, authority) =
         (hypervisor.name(), directory.display(), authority.display());
-    let site = topology.site(hypervisor.site()).map(Site::settings)?;
-    let locators: Vec<String> = site.prefixes.iter().map(|p| format!("\"{p}\"")).collect();
+    let site = topology.site(hypervisor.site())?;
+    let prefixes = &site.settings().prefixes;
+    let locators: Vec<String> = prefixes.iter().map(|p| format!("\"{p}\"")).collect();
     let mut text = format!(
         "site = \"{name}\"\n\
          listen = [\"[{address}]:{PORT}\"]\n\
@@ -202,10 +203,12 @@ fn configuration(
          revoked = \"{authority}/revoked.pem\"\n\n\
          [network]\n\
          locators = [{locators}]\n\
-         router = \"{router}\"\n",
+         router = \"{router}\"\n\
+         router-mac = \"{router_mac}\"\n",
         address = hypervisor.address(),
         locators = locators.join(", "),
-        router = site.router,
+        router = site.settings().router,
+        router_mac = site.router_mac(),
     );
     let others = topology
         .hypervisors()
