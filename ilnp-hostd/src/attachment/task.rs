@@ -141,14 +141,15 @@ impl Task {
                 News::Told => {}
                 News::Fenced => self.follow_fence().await,
             }
-            let mut urgent = self.detector.has_arrived();
+            if self.detector.has_arrived()
+                && let Some(way_to_the_router) = self.detector.poll_action()
+            {
+                self.follow(&way_to_the_router).await;
+            }
+            // The node with its correspondents comes before what else there is to do: each request to
+            // the kernel is a turn, and sessions stand still after a move.
+            self.tell_now();
             while let Some(action) = self.detector.poll_action() {
-                if std::mem::take(&mut urgent) {
-                    // The way to the router comes first, then the node with its correspondents.
-                    self.follow(&action).await;
-                    self.tell_now();
-                    continue;
-                }
                 self.follow(&action).await;
             }
             self.follow_mtu().await;

@@ -88,17 +88,18 @@ fn replugging(router_a: &str, router_b: &str) {
             println!("{prefix} is alone after {:?}", plugged.elapsed());
         }
         // Nothing leads to the old site any more; the address stays for what is bound to it.
-        let routes = host.namespace.ip("-6 route show dev eth0");
-        assert_eq!(routes.matches("default").count(), 1, "{routes}");
-        assert!(!routes.contains("2001:db8:a::/64"), "{routes}");
-        let addresses = host.namespace.ip("-6 address show dev eth0");
-        let old = addresses
-            .lines()
-            .find(|line| line.contains("2001:db8:a:0:214:"));
-        assert!(
-            old.is_some_and(|line| line.contains("deprecated")),
-            "{addresses}"
-        );
+        eventually("routes to the new site alone", || {
+            let routes = host.namespace.ip("-6 route show dev eth0");
+            routes.matches("default").count() == 1 && !routes.contains("2001:db8:a::/64")
+        })
+        .await;
+        eventually("a deprecated address of the old site", || {
+            let addresses = host.namespace.ip("-6 address show dev eth0");
+            let mut lines = addresses.lines();
+            let old = lines.find(|line| line.contains("2001:db8:a:0:214:"));
+            old.is_some_and(|line| line.contains("deprecated"))
+        })
+        .await;
         attachments.stop().await.unwrap();
         // The kernel forms its own address of the site that the host is at now.
         eventually("a classic address", || {
