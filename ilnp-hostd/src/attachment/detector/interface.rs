@@ -129,6 +129,14 @@ impl Interface {
         }
     }
 
+    /// Like [`hint`](Self::hint), when a migration was announced. QEMU announces one five times within
+    /// a second, and a guest that has just arrived need not look for what it has found.
+    pub(super) fn hint_at_migration(&mut self, now: Instant) {
+        if !self.search.as_ref().is_some_and(Search::has_answer) {
+            self.hint(now);
+        }
+    }
+
     /// An address is new or changed.
     pub(super) fn address(&mut self, now: Instant, config: &Config, address: Address) {
         let vector = IlVector::from(address.address);

@@ -59,7 +59,7 @@ impl Detector {
         self.noticed = Some(now);
         for interface in self.interfaces.values_mut() {
             if !interface.arrive(now, &mut self.actions) {
-                interface.hint(now);
+                interface.hint_at_migration(now);
             }
         }
         self.settle(now);
@@ -158,7 +158,7 @@ impl Interface {
             .values()
             .any(|known| known.address.global && known.address.permanent);
         if configured || !self.arrive(now, actions) {
-            self.hint(now);
+            self.hint_at_migration(now);
         }
     }
 

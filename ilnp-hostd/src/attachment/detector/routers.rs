@@ -61,6 +61,7 @@ impl Interface {
         self.lose(now, dropped, actions);
         self.bury(now, actions);
         for option in &advertisement.prefixes {
+            self.prefer_again(config, option);
             self.prolong(now, config, option, actions);
         }
     }
@@ -279,6 +280,22 @@ impl Interface {
                         },
                     });
                 }
+            }
+        }
+    }
+
+    /// The kernel prefers our address of an advertised prefix again, with the same advertisement (RFC
+    /// 4862 §5.5.3). A host that returns need not wait until it says so.
+    fn prefer_again(&mut self, config: &Config, option: &PrefixInformation) {
+        let over = |time| time == Some(Duration::ZERO);
+        if !option.autonomous || over(option.preferred) || over(option.valid) {
+            return;
+        }
+        for known in self.addresses.values_mut() {
+            let address = &mut known.address;
+            let is_it = IlVector::from(address.address).locator == option.prefix;
+            if is_it && config.is_ours(address) && !address.permanent {
+                address.deprecated = false;
             }
         }
     }

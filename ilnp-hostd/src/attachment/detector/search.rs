@@ -120,6 +120,12 @@ impl Search {
         self.hinted && now.saturating_duration_since(self.started) < Self::SAME_HINT
     }
 
+    /// Whether something about the link hinted and a router was heard since. Such a search ends half a
+    /// second after the hint.
+    pub(super) const fn has_answer(&self) -> bool {
+        self.hinted && self.advertised
+    }
+
     /// When the next step is due.
     pub(super) const fn next(&self) -> Instant {
         self.next

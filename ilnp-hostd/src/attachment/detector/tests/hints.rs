@@ -19,6 +19,25 @@ fn an_announced_migration_solicits_at_once_and_again_after_50_and_150_ms() {
 }
 
 #[test]
+fn a_migration_that_is_announced_again_is_looked_into_once() {
+    let mut world = World::at_site_1();
+    world.peers_notified();
+    world.advance(40);
+    assert_ne!(world.peers_notified(), [""; 0], "nobody has answered yet");
+    world.ra(R1, "B");
+    world.formed("B");
+    for wait in [100, 200] {
+        world.advance(wait);
+        assert_eq!(world.peers_notified(), [""; 0]);
+        world.detector.handle_arrival(world.now);
+        assert_eq!(world.collect(), [""; 0]);
+    }
+    assert_eq!(world.set, "B*");
+    world.advance(1_500);
+    assert_ne!(world.peers_notified(), [""; 0], "another one");
+}
+
+#[test]
 fn every_hint_solicits() {
     for hint in [
         |world: &mut World| world.peers_notified(),

@@ -1,7 +1,9 @@
 //! Moves, and what only looks like one.
 
-use super::world::{LOSE_A, NID, R1, R2, World, address, link, ours};
-use crate::kernel::{KernelEvent, Link, Snapshot};
+use std::time::Duration;
+
+use super::world::{LOSE_A, NID, R1, R2, World, address, advertisement, link, ours};
+use crate::kernel::{Address, KernelEvent, Link, Snapshot};
 
 #[test]
 fn moves_to_a_site_whose_router_has_the_same_address() {
@@ -61,6 +63,22 @@ fn moves_back_and_forth() {
         world.formed(prefix);
         assert_eq!(world.set, set);
     }
+}
+
+#[test]
+fn a_host_that_returns_does_not_wait_for_the_kernel() {
+    let mut world = World::at_site_1();
+    world.kernel(KernelEvent::Address(Address {
+        deprecated: true,
+        ..address(2, &ours("B"))
+    }));
+    world.peers_notified();
+    let mut withdrawn = advertisement(R1, "B", 1800);
+    withdrawn.prefixes[0].preferred = Some(Duration::ZERO);
+    world.heard(2, withdrawn);
+    assert_eq!(world.set, "B- A-");
+    world.ra(R1, "B");
+    assert_eq!(world.set, "B*");
 }
 
 #[test]
