@@ -50,7 +50,7 @@ pub(crate) fn furnish(
             }
             let _ = writeln!(
                 start,
-                "ip link set eth0 up\nsh -c 'renice -n -20 -p $$ && exec ilnp-hostd --config {CONFIGURATION}' >/dev/console 2>&1 &"
+                "ip link set eth0 up\nilnp-hostd --config {CONFIGURATION} >/dev/console 2>&1 &"
             );
         }
         // As a daemon would, it forms its address out of its identifier.
