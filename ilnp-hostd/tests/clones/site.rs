@@ -1,9 +1,12 @@
 //! What is seen of a host from outside, and what is done to it.
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::daemon_net::{Net, handle};
@@ -91,8 +94,10 @@ impl Stream {
         let received = net.directory("c").join("received");
         let run = |host, line: String| {
             let mut command = net.command(host, "sh");
-            command.args(["-c", &line]).stderr(Stdio::null());
-            command.spawn().unwrap()
+            command.args(["-c", &line]);
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            // The shell's own children end with it.
+            command.process_group(0).spawn().unwrap()
         };
         let listen = format!(
             "exec socat -u TCP6-LISTEN:7000,bind=[{}] OPEN:{},creat",
@@ -135,7 +140,8 @@ impl Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         for end in &mut self.ends {
-            let _ = end.kill();
+            let group = Pid::from_raw(end.id().try_into().unwrap());
+            let _ = killpg(group, Signal::SIGKILL);
             let _ = end.wait();
         }
     }

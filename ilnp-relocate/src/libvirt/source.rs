@@ -71,6 +71,19 @@ impl LibvirtSource {
         self.unpause(virsh).await
     }
 
+    /// Stops the guest if a copy goes on, as `qemu/mirror.rs` tells: the copies of its disks are about to
+    /// fail. What cannot be stopped has ended.
+    async fn stop_writing(&self, virsh: &Virsh) {
+        let doing = "stop the domain until the copy of its disks has ended";
+        let goes_on = match virsh.run(doing, "domjobinfo", &["--rawstats"]).await {
+            Ok(job) => Job::parse(&job).running,
+            Err(_) => false,
+        };
+        if goes_on && let Err(error) = virsh.run(doing, "suspend", &[]).await {
+            tracing::debug!(%error, domain = self.domain.name, "nothing to stop");
+        }
+    }
+
     /// Ends a copy that has not ended by itself.
     async fn abort(&self, virsh: &Virsh) -> Result<(), HypervisorError> {
         let doing = "end the copy";
@@ -181,8 +194,9 @@ impl Source for LibvirtSource {
     }
 
     async fn resume(&mut self) -> Result<(), HypervisorError> {
-        self.relay = None;
         let virsh = self.domain.virsh();
+        self.stop_writing(&virsh).await;
+        self.relay = None;
         let deadline = Instant::now() + RESTART;
         while let Err(error) = self.take_back(&virsh).await {
             match error {

@@ -15,8 +15,8 @@ async fn taken_back(mut guest: Move, from: &Site, to: &Site) {
         .aside()
         .exists()
         .then(|| std::fs::read(to.aside()).unwrap());
-    guest.target.discard().await.unwrap();
     guest.source.resume().await.unwrap();
+    guest.target.discard().await.unwrap();
     from.goes_on();
     assert_eq!(to.state(), "shut off");
     assert_eq!(to.serial(), "", "the guest has never run there");
@@ -48,7 +48,7 @@ async fn a_cut_at_any_point_leaves_the_guest_where_it_was() {
         (disk, 4 << 20),
         (Stream::Memory, 1),
         (Stream::Memory, 4 << 20),
-        (Stream::Memory, 16 << 20),
+        (Stream::Memory, 8 << 20),
     ];
     for (stream, octets) in points {
         let mut guest = Move::prepare(&a, &b, &plan()).await.unwrap();
