@@ -132,7 +132,7 @@ impl Interface {
     /// Like [`hint`](Self::hint), when a migration was announced. QEMU announces one five times within
     /// a second, and a guest that has just arrived need not look for what it has found.
     pub(super) fn hint_at_migration(&mut self, now: Instant) {
-        if !self.search.as_ref().is_some_and(Search::has_answer) {
+        if !self.search.as_ref().is_some_and(Search::has_found) {
             self.hint(now);
         }
     }

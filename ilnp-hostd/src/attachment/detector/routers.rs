@@ -159,6 +159,9 @@ impl Interface {
                 .iter()
                 .any(|prefix| !known.prefixes.contains_key(prefix)),
         };
+        if let Some(search) = self.search.as_mut().filter(|_| unexpected) {
+            search.found();
+        }
         if unexpected && !self.is_deciding() && self.surprise.is_none() {
             let earliest = self.surprised.map_or(now, |last| last + SURPRISES);
             self.surprise = Some(now.max(earliest));

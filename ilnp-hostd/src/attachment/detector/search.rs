@@ -16,6 +16,8 @@ pub(super) struct Search {
     hinted: bool,
     /// A router advertised itself since.
     pub(super) advertised: bool,
+    /// A router or a prefix was heard since that is new.
+    found: bool,
     /// All prefixes that were advertised since.
     pub(super) seen: BTreeSet<Locator>,
     /// The routers that were known when it started, and whether they answered.
@@ -67,6 +69,7 @@ impl Search {
         Self {
             hinted,
             advertised: false,
+            found: false,
             seen: BTreeSet::new(),
             suspects: suspects.into_iter().map(|router| (router, false)).collect(),
             decided: false,
@@ -120,10 +123,15 @@ impl Search {
         self.hinted && now.saturating_duration_since(self.started) < Self::SAME_HINT
     }
 
-    /// Whether something about the link hinted and a router was heard since. Such a search ends half a
-    /// second after the hint.
-    pub(super) const fn has_answer(&self) -> bool {
-        self.hinted && self.advertised
+    /// A router was heard that is new, or has new prefixes.
+    pub(super) const fn found(&mut self) {
+        self.found = true;
+    }
+
+    /// Whether something about the link hinted and another link was found since. Such a search ends
+    /// half a second after the hint.
+    pub(super) const fn has_found(&self) -> bool {
+        self.hinted && self.found
     }
 
     /// When the next step is due.

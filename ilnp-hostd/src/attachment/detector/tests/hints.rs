@@ -24,6 +24,9 @@ fn a_migration_that_is_announced_again_is_looked_into_once() {
     world.peers_notified();
     world.advance(40);
     assert_ne!(world.peers_notified(), [""; 0], "nobody has answered yet");
+    world.advance(40);
+    world.ra(R1, "A");
+    assert_ne!(world.peers_notified(), [""; 0], "it has not moved yet");
     world.ra(R1, "B");
     world.formed("B");
     for wait in [100, 200] {
