@@ -67,7 +67,7 @@ impl Pair {
         let (runtime, config, method) = (self.runtime.handle(), &host.config, self.method);
         let opened = host.namespace.inside(|| {
             let _inside = runtime.enter();
-            DataPath::open_with(config, method)
+            when_free(|| DataPath::open_with(config, method))
         })?;
         let (data_path, tun, restored) = opened?;
         host.held = Some((data_path, tun));
@@ -141,6 +141,22 @@ impl Pair {
         data_path.apply(DatapathUpdate::Correspondent { handle, entry })?;
         namespace.inside(|| data_path.attach(interface))??;
         Ok(())
+    }
+}
+
+/// Does something with an interface that nobody holds open any more. A program that another test of
+/// this process starts has copies of all that was open, until it runs.
+pub(crate) fn when_free<T>(
+    mut work: impl FnMut() -> Result<T, DataPathError>,
+) -> Result<T, DataPathError> {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        match work() {
+            Err(DataPathError::InterfaceBusy(_)) if std::time::Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            done => return done,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use ilnp_hostd::datapath::{AttachMethod, DataPath};
 
-use crate::pair::Pair;
+use crate::pair::{Pair, when_free};
 
 const DAEMONS: u32 = 10;
 const INTERVAL: Duration = Duration::from_micros(200);
@@ -134,7 +134,7 @@ fn clean_up(pair: &mut Pair) -> anyhow::Result<()> {
         host.abandon();
         for _ in 0..2 {
             host.namespace
-                .inside(|| DataPath::cleanup(&host.config))??;
+                .inside(|| when_free(|| DataPath::cleanup(&host.config)))??;
         }
         let command = |program: &str, words: &[&str]| -> anyhow::Result<String> {
             let output = host.namespace.command(program).args(words).output()?;
