@@ -16,6 +16,11 @@ use super::status::{Status, Trying};
 use crate::exchange::{ExchangeError, exchange, exchange_signed, fresh_id};
 use crate::message::Message;
 
+/// How long an update that is under way may keep a newer one waiting for its answer. Two that are
+/// under way at once may arrive in either order, and what the older one says would stay until the
+/// newer one is sent again.
+const GRACE: Duration = Duration::from_millis(250);
+
 /// Publishes what `wanted` has, and each change of it, at every primary, and keeps `status` true.
 /// While it has nothing, nothing is sent, and what was published stays. Ends when the sender of `wanted` is gone; what was published stays.
 pub async fn run(
@@ -60,11 +65,14 @@ impl Task {
     async fn run(mut self, mut wanted: watch::Receiver<Option<Whereabouts>>) {
         loop {
             let step = self.primary.next(Instant::now());
-            let before = self.primary.wanted().cloned();
-            let news = wanted.wait_for(|host| *host != before);
-            // What is under way is given up for something newer.
+            let grace = match step {
+                Step::Update(..) => GRACE,
+                Step::Query(..) | Step::Wait(_) => Duration::ZERO,
+            };
+            let news = news(&mut wanted, self.primary.wanted().cloned(), grace);
             tokio::select! {
-                host = news => match host.map(|host| host.clone()) {
+                host = news => match host {
+                    // What is under way is given up for it.
                     Ok(Some(host)) => self.primary.want(host, Instant::now()),
                     Ok(None) => self.primary.want_nothing(),
                     Err(_sender_gone) => return,
@@ -111,6 +119,17 @@ impl Task {
     }
 }
 
+/// What is wanted, `grace` after it became something else than `before`.
+async fn news(
+    wanted: &mut watch::Receiver<Option<Whereabouts>>,
+    before: Option<Whereabouts>,
+    grace: Duration,
+) -> Result<Option<Whereabouts>, watch::error::RecvError> {
+    wanted.wait_for(|host| *host != before).await?;
+    tokio::time::sleep(grace).await;
+    Ok(wanted.borrow_and_update().clone())
+}
+
 /// What kind of problem the last try met.
 fn kind(trying: &Trying) -> Option<&'static str> {
     trying.problem.as_ref().map(Problem::kind)
@@ -148,4 +167,43 @@ async fn query_once(
     let wire = query.to_wire(usize::from(u16::MAX));
     let answer = exchange(server, &wire, patience).await?;
     Message::from_wire(&answer).map_err(|source| ExchangeError::Malformed { server, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use ilnp_core::id::Preference;
+
+    use super::*;
+
+    fn at(locator: &str) -> Option<Whereabouts> {
+        let nid = "0214:4fff:fe20:ee64".parse().unwrap();
+        let locator = (locator.parse().unwrap(), Preference(10));
+        Some(Whereabouts::new(nid, [locator]))
+    }
+
+    #[tokio::test]
+    async fn the_newest_follows_once_the_one_under_way_had_its_time() {
+        let before = at("2001:db8:a::/64");
+        let (sender, mut wanted) = watch::channel(before.clone());
+        let begun = Instant::now();
+        let changes = async {
+            sender.send_replace(at("2001:db8:b::/64"));
+            tokio::task::yield_now().await;
+            sender.send_replace(at("2001:db8:c::/64"));
+        };
+        let (said, ()) = tokio::join!(news(&mut wanted, before, GRACE), changes);
+        assert_eq!(said.unwrap(), at("2001:db8:c::/64"));
+        assert!(begun.elapsed() >= GRACE);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_waited_for_while_nothing_is_under_way() {
+        let (sender, mut wanted) = watch::channel(None);
+        sender.send_replace(at("2001:db8:a::/64"));
+        let said = news(&mut wanted, None, Duration::ZERO);
+        assert_eq!(said.await.unwrap(), at("2001:db8:a::/64"));
+        drop(sender);
+        let gone = news(&mut wanted, at("2001:db8:a::/64"), GRACE);
+        assert!(gone.await.is_err());
+    }
 }

@@ -1,8 +1,8 @@
 //! Keeping one primary up to date: what to send, and when to try again.
 //!
-//! Of the sets that were to be published the newest wins: it is sent at once, whatever became of
-//! the one before. If that one was never answered, it may still be on its way, and could arrive last;
-//! therefore the newest is then sent once more after [`SETTLE`].
+//! Of the sets that were to be published the newest wins, whatever became of the one before. If
+//! that one was never answered, it may still be on its way, and could arrive last; therefore the
+//! newest is then sent once more after [`SETTLE`].
 
 mod backoff;
 
