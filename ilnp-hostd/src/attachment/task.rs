@@ -5,6 +5,7 @@ use std::io;
 use ilnp_core::id::IlVector;
 use ilnp_core::node::LocalLocator;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::yield_now;
 
 use super::clean_up::clean_up;
 use super::withdraw::withdraw;
@@ -13,6 +14,9 @@ use crate::clock::{self, Alarm};
 use crate::kernel::discovery::{Discovery, Heard};
 use crate::kernel::ilnp_interface::IlnpInterface;
 use crate::kernel::{KernelError, KernelEvent, Link, Monitor, Netlink, Setting, Undo};
+
+/// How much is taken in at once: a flood of one kind keeps nothing else waiting for ever.
+const MOST: usize = 16;
 
 /// What the daemon asks of the task.
 #[derive(Debug)]
@@ -42,6 +46,8 @@ enum News {
     Alarm,
     /// An event was told.
     Told,
+    /// Nothing, and there is something to be done.
+    Quiet,
     /// The identifier is to be used, or not to be used any more.
     Fenced,
 }
@@ -116,6 +122,11 @@ impl Task {
     }
 
     /// Runs until it is told to stop, or nobody listens any more.
+    ///
+    /// What a host must know to be reached again comes in several pieces, by several sockets. All that
+    /// is there is taken in before anything is told, so that one event says it all; and the node with its
+    /// correspondents is told before the kernel's settings are put right, one by one, each of which is a
+    /// turn of its own. Sessions stand still meanwhile.
     pub(super) async fn run(mut self) -> Result<(), KernelError> {
         loop {
             match self.next().await? {
@@ -133,33 +144,41 @@ impl Task {
                 News::Order(None) => return Ok(()),
                 News::Kernel(event) => {
                     self.catch_up_with_routers()?;
-                    self.look_after_ilnp_interface(&event).await;
-                    self.detector.handle_kernel(clock::now(), event);
+                    self.take_in(event).await;
                 }
                 News::Heard(heard) => self.detector.handle_heard(clock::now(), &heard),
                 News::Alarm => self.detector.handle_timeout(clock::now()),
                 News::Told => {}
+                News::Quiet => self.act().await,
                 News::Fenced => self.follow_fence().await,
             }
-            if self.detector.has_arrived()
-                && let Some(way_to_the_router) = self.detector.poll_action()
+            self.catch_up().await?;
+            if self.detector.has_arrived() {
+                // The way to the router.
+                self.act().await;
+            }
+            // Others answer these meanwhile.
+            while let Some(Action::Solicit(_) | Action::Probe { .. }) = self.detector.next_action()
             {
-                self.follow(&way_to_the_router).await;
+                self.act().await;
             }
-            // The node with its correspondents comes before what else there is to do: each request to
-            // the kernel is a turn, and sessions stand still after a move.
             self.tell_now();
-            while let Some(action) = self.detector.poll_action() {
-                self.follow(&action).await;
-            }
             self.follow_mtu().await;
         }
     }
 
-    async fn follow(&mut self, action: &Action) {
-        if let Err(error) = self.carry_out(action).await {
+    /// Does the first thing that there is to do.
+    async fn act(&mut self) {
+        if let Some(action) = self.detector.poll_action()
+            && let Err(error) = self.carry_out(&action).await
+        {
             tracing::warn!(%error, "could not follow a change of the network");
         }
+    }
+
+    async fn take_in(&mut self, event: KernelEvent) {
+        self.look_after_ilnp_interface(&event).await;
+        self.detector.handle_kernel(clock::now(), event);
     }
 
     /// Tells what there is to tell, as far as there is room.
@@ -172,7 +191,8 @@ impl Task {
         }
     }
 
-    /// Waits for news, and tells the daemon what there is to tell meanwhile.
+    /// Waits for news, unless there is something to do, and tells the daemon what there is to tell
+    /// meanwhile.
     async fn next(&mut self) -> Result<News, KernelError> {
         if self.monitor.is_behind() {
             // Not beside the others: a flood on the link must not keep us from reading the state.
@@ -200,14 +220,27 @@ impl Task {
                 alarm.map_err(timer_failed)?;
                 News::Alarm
             }
+            // The node has its turn first.
+            () = yield_now(), if self.detector.next_action().is_some() => News::Quiet,
         })
+    }
+
+    /// Takes in what is there already. The runtime would tell of it only after all that others have to do,
+    /// and there is much of it when a host has just lost its Locator.
+    async fn catch_up(&mut self) -> Result<(), KernelError> {
+        for _ in 0..MOST {
+            self.catch_up_with_routers()?;
+            let Some(event) = self.monitor.try_next()? else {
+                break;
+            };
+            self.take_in(event).await;
+        }
+        Ok(())
     }
 
     /// Hears what routers said before the kernel told what it made of it: the advertisement comes
     /// before the address that is formed from it, on another socket.
     fn catch_up_with_routers(&mut self) -> Result<(), KernelError> {
-        /// A flood does not keep the kernel's news waiting.
-        const MOST: usize = 16;
         for _ in 0..MOST {
             let Some(heard) = self.discovery.heard()? else {
                 break;

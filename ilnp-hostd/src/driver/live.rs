@@ -130,6 +130,8 @@ impl Driver {
                 Some(stalled) = self.host.search.found.recv() => self.host.tell(&stalled),
                 packet = self.host.tun.recv() => {
                     self.packets(packet.context("cannot read from the ILNP interface")?)?;
+                    // The sources are tasks of this thread: they must have their turn to have any news.
+                    tokio::task::yield_now().await;
                 }
             }
             self.engine.flush_recording();

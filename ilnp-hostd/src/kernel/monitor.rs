@@ -21,6 +21,9 @@ const BUFFER: i32 = 1 << 20;
 /// More messages than the buffer holds.
 const MOST_QUEUED: usize = 1 << 16;
 
+/// How many messages are read at once in the search for an event.
+const MOST_AT_ONCE: usize = 64;
+
 /// Larger than any message that the kernel sends at once.
 const MESSAGE: usize = 64 * 1024;
 
@@ -101,22 +104,51 @@ impl Monitor {
                 return Ok(event);
             }
             self.buffer.clear();
-            match self.socket.recv(&mut self.buffer).await {
-                Ok(()) => parse(&self.buffer, &mut self.pending),
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    tracing::warn!(
-                        "the kernel had more events than we read: reading everything anew"
-                    );
-                    self.behind = true;
-                }
-                Err(source) => {
-                    return Err(KernelError::Socket {
-                        what: "the stream of kernel events",
-                        source,
-                    });
-                }
+            let received = self.socket.recv(&mut self.buffer).await;
+            self.take(received)?;
+        }
+    }
+
+    /// The next event if it is there already. A snapshot never is, nor what lies behind very many
+    /// messages that are no events.
+    ///
+    /// # Errors
+    /// [`KernelError::Socket`].
+    pub fn try_next(&mut self) -> Result<Option<KernelEvent>, KernelError> {
+        for _ in 0..MOST_AT_ONCE {
+            if self.behind {
+                break;
+            }
+            if let Some(event) = self.pending.pop_front() {
+                return Ok(Some(event));
+            }
+            self.buffer.clear();
+            let socket = self.socket.socket_ref();
+            let received = socket.recv(&mut self.buffer, libc::MSG_DONTWAIT);
+            match received {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                received => self.take(received.map(|_| ()))?,
             }
         }
+        Ok(None)
+    }
+
+    /// Takes what the socket gave.
+    fn take(&mut self, received: io::Result<()>) -> Result<(), KernelError> {
+        match received {
+            Ok(()) => parse(&self.buffer, &mut self.pending),
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                tracing::warn!("the kernel had more events than we read: reading everything anew");
+                self.behind = true;
+            }
+            Err(source) => {
+                return Err(KernelError::Socket {
+                    what: "the stream of kernel events",
+                    source,
+                });
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Does what the agent asks for.
 
+use std::time::Duration;
+
 use ilnp_core::node::{self, Occasion};
 use ilnp_core::relocation::{
     Answer, Empty, Epoch, Event, Fence, FromGuest, GuestHello, Hello, Prepare, Prepared, Refused,
@@ -18,6 +20,9 @@ use crate::driver::{self, Tiding};
 
 /// Why the node does not answer.
 const STOPPING: &str = "the daemon is about to stop";
+
+/// For so long a host that has arrived somewhere unprepared looks around before anything else.
+const ARRIVAL: Duration = Duration::from_millis(500);
 
 /// Listens to the port, one request after the other.
 #[derive(Debug)]
@@ -210,9 +215,12 @@ impl Service {
 
     async fn resumed(&mut self, resumed: Resumed) -> Result<Answer, String> {
         let now = clock::now();
+        let unplanned = self.story.planned() != Some(resumed.epoch);
+        if unplanned {
+            self.look_around().await;
+        }
         let custodian = &self.settings.custodian;
         let granted = custodian.run(resumed.epoch, resumed.instance).await?;
-        let unplanned = self.story.planned() != Some(resumed.epoch);
         if unplanned {
             // What was prepared was another move.
             self.relocate(node::Relocation::Cancel).await?;
@@ -223,6 +231,25 @@ impl Service {
         // Only the agent waits for the disk.
         granted.wait().await?;
         Ok(Answer::Done(Empty {}))
+    }
+
+    /// Lets the host find out where it is: its sessions stand still until then. What the agent says
+    /// concerns copies of this host, which it keeps from running meanwhile.
+    async fn look_around(&mut self) {
+        let found = async {
+            while let Some(tiding) = self.settings.tidings.recv().await {
+                let moved = matches!(
+                    tiding,
+                    Tiding::Happened(_, node::Event::SourceChanged { .. })
+                );
+                self.hear(tiding);
+                if moved {
+                    return;
+                }
+            }
+        };
+        // A host that was moved inside its site finds nothing new.
+        let _ = tokio::time::timeout(ARRIVAL, found).await;
     }
 
     /// Refuses what a copy that must not use the identifier cannot do.

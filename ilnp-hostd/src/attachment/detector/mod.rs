@@ -135,6 +135,11 @@ impl Detector {
         self.settle(now);
     }
 
+    /// What [`poll_action`](Self::poll_action) would take.
+    pub fn next_action(&self) -> Option<&Action> {
+        self.actions.front()
+    }
+
     /// The next thing to be done.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
