@@ -1,6 +1,8 @@
 //! The handle of a connection.
 
-use std::sync::Arc;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Weak};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,7 +12,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::copy::CopyStream;
 use super::driver::{self, Ends, Side};
 use super::opening::Kind;
-use super::socket::Wire;
+use super::socket::{self, Wire};
 use super::{ChannelError, LARGEST_ORDER, MOST_COPIES, MOST_STREAMS, Opening, frame, orders};
 use crate::site::Site;
 use crate::tls::{Chain, Identity, Secured};
@@ -29,6 +31,8 @@ struct Handle {
     opens: mpsc::Sender<oneshot::Sender<super::copy::Octets>>,
     permits: Arc<Semaphore>,
     ended: watch::Receiver<Option<ChannelError>>,
+    /// TCP below it, as long as the task that uses it runs: nobody else keeps it open.
+    socket: Weak<OwnedFd>,
     closing: CancellationToken,
     _close: DropGuard,
 }
@@ -41,7 +45,9 @@ impl Connection {
         chain: Chain,
         identity: Identity,
         permit: Option<OwnedSemaphorePermit>,
-    ) -> Self {
+    ) -> io::Result<Self> {
+        let socket = Arc::new(stream.get_ref().0.get_ref().as_fd().try_clone_to_owned()?);
+        let handle = Arc::downgrade(&socket);
         let (orders, orders_end) = mpsc::channel(orders::QUEUE);
         let (received_end, received) = mpsc::channel(orders::QUEUE);
         let (copies_end, copies) = mpsc::channel(MOST_STREAMS);
@@ -59,9 +65,9 @@ impl Connection {
         };
         tokio::spawn(async move {
             driver::run(stream, side, identity, chain, ends).await;
-            drop(permit);
+            drop((socket, permit));
         });
-        Self(Arc::new(Handle {
+        Ok(Self(Arc::new(Handle {
             peer,
             orders,
             received: Mutex::new(received),
@@ -69,9 +75,25 @@ impl Connection {
             opens,
             permits: Arc::new(Semaphore::new(MOST_COPIES)),
             ended,
+            socket: handle,
             _close: closing.clone().drop_guard(),
             closing,
-        }))
+        })))
+    }
+
+    /// Lets TCP space evenly what goes out by this connection, for copies that together keep to
+    /// `rate` octets a second; `None` for as TCP likes. A [`Limiter`](super::Limiter) lets whole
+    /// pieces pass: without this each would go at the speed of the network card, and who shares a
+    /// slower link with it would wait in the queue behind it.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn pace(&self, rate: Option<u64>) -> io::Result<()> {
+        match self.0.socket.upgrade() {
+            // A little more than the copies: nothing may pile up before TCP.
+            Some(socket) => socket::pace(&*socket, rate.map(|rate| rate.saturating_add(rate / 20))),
+            None => Ok(()),
+        }
     }
 
     /// Who is at the other side.

@@ -51,14 +51,8 @@ pub async fn connect(
             return Err(refused(format!("it calls itself {}", hello.site)));
         }
         let (site, identity) = (site.clone(), identity.clone());
-        Ok(Connection::start(
-            stream,
-            Side::Dialler,
-            site,
-            chain,
-            identity,
-            None,
-        ))
+        Connection::start(stream, Side::Dialler, site, chain, identity, None)
+            .map_err(|error| unreachable(error.to_string()))
     };
     let late = || unreachable(format!("no answer within {} s", HANDSHAKE.as_secs()));
     timeout(HANDSHAKE, connecting)
@@ -101,14 +95,9 @@ pub(super) async fn accept(
         let gone = |error: std::io::Error| refused(tls::explain(&error));
         frame::write(&mut stream, &own).await.map_err(gone)?;
         let identity = identity.clone();
-        Ok(Connection::start(
-            stream,
-            Side::Listener,
-            site.clone(),
-            chain,
-            identity,
-            Some(permit),
-        ))
+        let site = site.clone();
+        Connection::start(stream, Side::Listener, site, chain, identity, Some(permit))
+            .map_err(|error| refused(error.to_string()))
     };
     let late = || refused(format!("no handshake within {} s", HANDSHAKE.as_secs()));
     timeout(HANDSHAKE, accepting)

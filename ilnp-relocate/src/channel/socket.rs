@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
 use nix::sys::socket::{setsockopt, sockopt};
+use nix::{getsockopt_impl, libc, setsockopt_impl, sockopt_impl};
 use socket2::SockRef;
 use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -23,6 +24,20 @@ const NOT_SENT: u32 = 256 * 1024;
 const READ: usize = 256 * 1024;
 /// Connections that may wait to be taken.
 const BACKLOG: u32 = 1024;
+
+sockopt_impl!(
+    /// The most that TCP sends, in octets a second, without headers; the segments are spaced evenly.
+    MaxPacingRate,
+    Both,
+    libc::SOL_SOCKET,
+    libc::SO_MAX_PACING_RATE,
+    u64
+);
+
+/// Spaces what is sent evenly, at `rate` octets a second at most; `None` for as TCP likes.
+pub(super) fn pace(socket: &impl AsFd, rate: Option<u64>) -> io::Result<()> {
+    setsockopt(socket, MaxPacingRate, &rate.unwrap_or(u64::MAX)).map_err(io::Error::from)
+}
 
 pub(super) async fn connect(address: SocketAddr) -> io::Result<Wire> {
     let socket = new(address)?;

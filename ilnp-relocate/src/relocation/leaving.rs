@@ -186,6 +186,9 @@ pub(super) async fn copy(mut copy: Copy, cancel: CancellationToken) -> Ended {
 
 async fn run(copy: &mut Copy) -> Result<CopyDone, String> {
     let counters = Counters::default();
+    if let Err(error) = copy.connection.pace(copy.plan.bandwidth) {
+        tracing::warn!(%error, "the copy keeps to its rate, but in bursts");
+    }
     let relay = Relay::new(Limiter::new(copy.plan.bandwidth), counters.clone());
     let mut relays = JoinSet::new();
     let listeners = copy

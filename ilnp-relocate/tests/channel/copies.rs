@@ -277,3 +277,40 @@ async fn copies_keep_to_the_rate_and_the_rate_can_be_changed() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_paced_connection_sends_no_faster_by_itself() {
+    soon(async {
+        let world = World::new(&["a", "b"]);
+        let (ours, theirs, _listener) = world.pair().await;
+        let Copy {
+            mut source,
+            mut target,
+            ..
+        } = copy(&ours, &theirs, Relay::default(), Relay::default()).await;
+        let mut send = async |length: usize| {
+            let begun = Instant::now();
+            let octets = vec![0; length];
+            let mut read = vec![0; length];
+            let (written, _) =
+                tokio::join!(source.write_all(&octets), target.read_exact(&mut read));
+            written.unwrap();
+            begun.elapsed()
+        };
+        ours.pace(Some(4_000_000)).unwrap();
+        // A busy machine may take longer; only less would be wrong.
+        let taken = send(4_000_000).await.as_secs_f64();
+        assert!(taken > 0.8, "4 MB at 4.2 MB/s in {taken} s");
+        // At this pace the next would take hours.
+        ours.pace(Some(1000)).unwrap();
+        ours.pace(None).unwrap();
+        send(8_000_000).await;
+
+        // The handle that is left keeps no socket open.
+        ours.close().await;
+        let error = theirs.closed().await;
+        assert!(matches!(error, ChannelError::ClosedByPeer(_)), "{error}");
+        ours.pace(Some(1)).unwrap();
+    })
+    .await;
+}
