@@ -83,19 +83,23 @@ impl Connection {
     async fn talk(&mut self, mut stream: UnixStream) -> io::Result<End> {
         let mut lines = Lines::default();
         let mut unsent = Vec::new();
-        let mut waiting = BTreeMap::new();
+        let mut waiting = BTreeMap::<u64, oneshot::Sender<Answer>>::new();
         let mut chunk = vec![0; CHUNK];
         loop {
             let (mut reader, writer) = stream.split();
             tokio::select! {
-                ask = self.asks.recv(), if unsent.is_empty() => match ask {
-                    None => return Ok(End::Quit),
-                    Some(Ask::Reconnect) => return Ok(End::Again),
-                    Some(Ask::Request(request, answer)) => {
-                        waiting.retain(|_, answer: &mut oneshot::Sender<_>| !answer.is_closed());
-                        unsent = self.begin(request, answer, &mut waiting);
+                ask = self.asks.recv(), if unsent.is_empty() => {
+                    waiting.retain(|_, answer| !answer.is_closed());
+                    match ask {
+                        None => return Ok(End::Quit),
+                        // What others still wait for would go with the connection, too.
+                        Some(Ask::Reconnect) if !waiting.is_empty() => {}
+                        Some(Ask::Reconnect) => return Ok(End::Again),
+                        Some(Ask::Request(request, answer)) => {
+                            unsent = self.begin(request, answer, &mut waiting);
+                        }
                     }
-                },
+                }
                 read = reader.read(&mut chunk) => {
                     let count = read?;
                     if count == 0 {

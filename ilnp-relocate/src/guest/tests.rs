@@ -183,6 +183,29 @@ async fn a_busy_guest_has_time_to_prepare_while_nothing_stands_still() {
 }
 
 #[tokio::test]
+async fn what_is_given_up_costs_others_nothing() {
+    let port = Port::new();
+    let (guest, _events) = Guest::new(port.path(), SHORT);
+    let daemon = async {
+        let mut daemon = port.accept().await;
+        let first = daemon.asked().await;
+        let second = daemon.asked().await;
+        assert!(matches!(first.request, Request::Cancel(_)));
+        tokio::time::sleep(SHORT * 3).await;
+        let prepared = Prepared { correspondents: 2 };
+        daemon.answer(second.id, Answer::Prepared(prepared)).await;
+        daemon
+    };
+    let agent = async {
+        // A guest that is slow to hear of the end of one move is told of the next.
+        let (given_up, prepared) = tokio::join!(guest.cancel(12), guest.prepare(prepare(), LONG));
+        assert!(matches!(given_up, Err(GuestError::Silent { .. })));
+        assert_eq!(prepared, Ok(2));
+    };
+    tokio::join!(daemon, agent);
+}
+
+#[tokio::test]
 async fn what_was_given_up_is_not_asked_later() {
     let port = Port::new();
     let (guest, mut events) = Guest::new(port.path(), SHORT);
