@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use ilnp_relocate::hypervisor::{HypervisorError, Plan, Source as _, Stream, Target as _};
+use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::agents::{LIMIT, Move, plan};
@@ -114,15 +115,21 @@ async fn an_operator_may_end_a_move() {
         taken_back(guest, &a, &b).await;
     }
     // ... or past the agents, which learn of it.
-    let mut guest = Move::prepare(&a, &b, &plan()).await.unwrap();
+    let slow = Plan {
+        bandwidth: Some(1 << 20),
+        ..plan()
+    };
+    let mut guest = Move::prepare(&a, &b, &slow).await.unwrap();
     let streams = guest.streams.clone();
-    let plan = plan();
-    let (copied, ()) = tokio::join!(guest.copy(&plan), async {
+    let (copied, cancelled) = tokio::join!(guest.copy(&slow), async {
         reached(&streams, &Stream::Memory, 1).await;
         // `virsh domjobabort` makes the daemon of libvirt 9.0 crash now and then.
         let cancel = r#"{"execute": "migrate_cancel"}"#;
-        a.virsh(&["qemu-monitor-command", DOMAIN, cancel]);
+        let cancel = a.virsh_command(&["qemu-monitor-command", DOMAIN, cancel]);
+        // The copy is carried meanwhile: QEMU may wait for that before it takes a command.
+        Command::from(cancel).output().await.unwrap()
     });
+    assert!(cancelled.status.success(), "{cancelled:?}");
     assert!(
         matches!(copied, Err(HypervisorError::Failed { .. })),
         "{copied:?}"

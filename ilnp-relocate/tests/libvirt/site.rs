@@ -141,15 +141,21 @@ impl Site {
             .unwrap_or_else(|error| panic!("virsh {arguments:?}: {error}\n{}", self.log()))
     }
 
-    pub(crate) fn try_virsh(&self, arguments: &[&str]) -> Result<String, String> {
+    /// What [`virsh`](Self::virsh) runs.
+    pub(crate) fn virsh_command(&self, arguments: &[&str]) -> Command {
         // A daemon that hangs says nothing at all.
-        let output = Command::new("timeout")
+        let mut command = Command::new("timeout");
+        command
             .args(["--verbose", "--kill-after=5", "60", "virsh"])
             .args(["--quiet", "--connect", &self.uri()])
             .args(arguments)
-            .stdin(Stdio::null())
-            .output()
-            .expect("libvirt-clients is installed");
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn try_virsh(&self, arguments: &[&str]) -> Result<String, String> {
+        let output = self.virsh_command(arguments).output();
+        let output = output.expect("libvirt-clients is installed");
         if output.status.success() {
             Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
         } else {
