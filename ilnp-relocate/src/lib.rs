@@ -33,6 +33,7 @@ pub mod daemon;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod guest;
+mod hex;
 pub mod hypervisor;
 pub mod journal;
 pub mod libvirt;

@@ -78,6 +78,9 @@ fn says(status: &Status) -> String {
                 status.guest
             )
         }
+        (Standing::Mine { .. }, None) if status.relocation.is_none() => {
+            "is here, and a move of it is being tried".to_owned()
+        }
         (Standing::Mine { .. }, None) => "is here, and being moved".to_owned(),
         (Standing::HandedOver { to, .. }, _) => {
             format!("was handed over to site {to}, which has not answered yet")

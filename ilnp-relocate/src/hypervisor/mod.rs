@@ -10,6 +10,7 @@
 
 pub(crate) mod program;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -72,6 +73,13 @@ pub struct Disk {
     pub base: Option<Base>,
 }
 
+impl Disk {
+    /// Whether it will lie on the target's base image. A copy of everything stands alone.
+    pub(crate) fn lies_on_base(&self, storage: Storage) -> bool {
+        self.base.is_some() && storage != Storage::Full
+    }
+}
+
 /// A base image, known by its contents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -81,6 +89,9 @@ pub struct Base {
     /// The SHA-256 digest of what a guest reads from it, 64 hexadecimal digits.
     pub sha256: String,
 }
+
+/// The files of base images at a site, by the identifiers of the disks that lie on them.
+pub type Bases = BTreeMap<String, PathBuf>;
 
 /// Which part of the disks travels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,6 +186,9 @@ pub trait Source: Send {
     /// What the guest is, read from the running hypervisor.
     async fn describe(&mut self) -> Result<Description, HypervisorError>;
 
+    /// The files of the base images that the disks lie on here.
+    async fn bases(&mut self) -> Result<Bases, HypervisorError>;
+
     /// Copies disks and memory, stops the guest, and copies the rest. The disks at the target are
     /// complete, and nothing writes them from here any more, before the device state is sent. When
     /// this returns, everything has been written into the streams and the guest stands still.
@@ -203,6 +217,9 @@ pub trait Target: Send {
     /// Refuses a guest that cannot go on here exactly as it is, before anything is copied or
     /// changed: another machine type, processor or base image, too little memory or disk.
     async fn check(&mut self, guest: &Description, plan: &Plan) -> Result<(), HypervisorError>;
+
+    /// The files of the base images that disks would lie on here.
+    async fn bases(&mut self) -> Result<Bases, HypervisorError>;
 
     /// Makes everything ready to receive.
     async fn prepare(&mut self, guest: &Description, plan: &Plan) -> Result<(), HypervisorError>;

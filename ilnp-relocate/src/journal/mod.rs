@@ -20,6 +20,7 @@ use ring::digest;
 use serde::{Deserialize, Serialize};
 
 use crate::custody::Record;
+use crate::hex::hex;
 
 /// The form of the files.
 const SCHEMA: u32 = 1;
@@ -209,11 +210,7 @@ fn parse(octets: &[u8]) -> Result<Entry, String> {
 }
 
 fn hexadecimal(octets: &[u8]) -> String {
-    digest::digest(&digest::SHA256, octets)
-        .as_ref()
-        .iter()
-        .map(|octet| format!("{octet:02x}"))
-        .collect()
+    hex(digest::digest(&digest::SHA256, octets).as_ref())
 }
 
 fn file_error(action: &'static str, path: &Path, source: io::Error) -> JournalError {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::definition::{Definition, Image};
 use super::{Domain, images, unreadable};
-use crate::hypervisor::{Base, Description, Disk, HypervisorError, Plan, Storage};
+use crate::hypervisor::{Base, Bases, Description, Disk, HypervisorError, Plan, Storage};
 use crate::qemu::digest;
 
 /// How many differences an error names.
@@ -49,6 +49,17 @@ impl Domain {
             devices: definition.devices.clone(),
             disks,
         })
+    }
+
+    /// The files of the base images of the disks.
+    pub(super) async fn bases(&self, definition: &Definition) -> Result<Bases, HypervisorError> {
+        let mut bases = Bases::new();
+        for image in &definition.disks {
+            if let Some(base) = images::head(image).await?.base {
+                bases.insert(image.target.clone(), base);
+            }
+        }
+        Ok(bases)
     }
 
     async fn disk(&self, image: &Image) -> Result<Disk, HypervisorError> {

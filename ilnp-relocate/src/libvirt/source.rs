@@ -13,7 +13,8 @@ use super::rpc::outgoing::Outgoing;
 use super::virsh::Virsh;
 use super::{Domain, cannot_listen, sockets};
 use crate::hypervisor::{
-    Assistance, Copied, Description, HypervisorError, Plan, Progress, Source, Storage, Stream,
+    Assistance, Bases, Copied, Description, HypervisorError, Plan, Progress, Source, Storage,
+    Stream,
 };
 
 /// How long libvirt may take to give a migration up.
@@ -139,6 +140,11 @@ impl Source for LibvirtSource {
         }
         let definition = self.domain.definition(true).await?;
         self.domain.describe(&definition).await
+    }
+
+    async fn bases(&mut self) -> Result<Bases, HypervisorError> {
+        let definition = self.domain.definition(true).await?;
+        self.domain.bases(&definition).await
     }
 
     async fn copy(

@@ -9,7 +9,7 @@ use super::rpc::incoming::Incoming;
 use super::rpc::migration::Terms;
 use super::sockets::Directory;
 use super::{Domain, aside, cannot_listen, description};
-use crate::hypervisor::{Description, HypervisorError, Plan, Storage, Stream, Target};
+use crate::hypervisor::{Bases, Description, HypervisorError, Plan, Storage, Stream, Target};
 use crate::qemu::room;
 
 /// Where daemons listen that are not given by their URI, the modular one before the other.
@@ -92,6 +92,11 @@ impl Target for LibvirtTarget {
             room::check_disk(&image.file, needed)?;
         }
         Ok(())
+    }
+
+    async fn bases(&mut self) -> Result<Bases, HypervisorError> {
+        let definition = self.domain.definition(false).await?;
+        self.domain.bases(&definition).await
     }
 
     async fn prepare(&mut self, _guest: &Description, plan: &Plan) -> Result<(), HypervisorError> {

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use x509_parser::prelude::{CertificateRevocationList, FromDer as _, Pem, X509Certificate};
 
 use super::{PkiError, file};
+use crate::hex::hex;
 
 /// What the authority needs to know of a certificate.
 #[derive(Debug)]
@@ -41,10 +42,7 @@ impl Certificate {
 
     /// The serial number in hexadecimal digits.
     pub(super) fn serial_text(&self) -> String {
-        self.serial
-            .iter()
-            .map(|octet| format!("{octet:02x}"))
-            .collect()
+        hex(&self.serial)
     }
 }
 

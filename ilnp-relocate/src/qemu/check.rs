@@ -70,18 +70,13 @@ pub(super) fn check_disks_match(
     Ok(())
 }
 
-/// Whether the disk will lie on this site's base image. A copy of everything stands alone.
-pub(super) fn lies_on_base(disk: &Disk, storage: Storage) -> bool {
-    disk.base.is_some() && storage != Storage::Full
-}
-
 async fn check_disk(
     settings: &Settings,
     here: &DiskSettings,
     disk: &Disk,
     storage: Storage,
 ) -> Result<(), HypervisorError> {
-    if let (Some(base), true) = (&disk.base, lies_on_base(disk, storage)) {
+    if let (Some(base), true) = (&disk.base, disk.lies_on_base(storage)) {
         check_base(settings, here, disk, base).await?;
     }
     match storage {

@@ -1,11 +1,9 @@
 //! What a base image contains, as a digest. Reading a large image takes a while, so that a digest
 //! is remembered for as long as the file is unchanged.
 
-use std::fmt::Write as _;
 use std::io::Error;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
@@ -13,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::image::{self, Format};
 use super::nbd::Reader;
 use super::settings::Settings;
+use crate::hex::hex;
 use crate::hypervisor::{Base, HypervisorError};
 
 /// By what a file is recognised as unchanged. Tools that copy set the time of modification back,
@@ -117,24 +116,11 @@ fn stamp(path: &Path) -> std::io::Result<Stamp> {
 }
 
 fn read(path: &Path, format: Format, run_dir: &Path) -> std::io::Result<Base> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let socket = run_dir.join(format!(
-        "digest-{}-{}",
-        std::process::id(),
-        COUNT.fetch_add(1, Ordering::Relaxed)
-    ));
-    let reader = Reader::open(path, format, socket)?;
+    let reader = Reader::open(path, format, run_dir)?;
     let size = reader.size();
     let mut context = Context::new(&SHA256);
     reader.read(|part| context.update(part))?;
-    let sha256 = context
-        .finish()
-        .as_ref()
-        .iter()
-        .fold(String::new(), |mut text, octet| {
-            let _ = write!(text, "{octet:02x}");
-            text
-        });
+    let sha256 = hex(context.finish().as_ref());
     Ok(Base { size, sha256 })
 }
 
@@ -200,14 +186,7 @@ mod tests {
         assert!(converted.unwrap().success());
         let expected = ring::digest::digest(&SHA256, &contents());
         let digest = scene.digest("raw").await.unwrap();
-        assert_eq!(
-            digest.sha256,
-            expected
-                .as_ref()
-                .iter()
-                .map(|octet| format!("{octet:02x}"))
-                .collect::<String>()
-        );
+        assert_eq!(digest.sha256, hex(expected.as_ref()));
         assert_eq!(digest.size, 5 << 20);
         assert_eq!(scene.digest("qcow2").await.unwrap(), digest);
     }
@@ -224,9 +203,13 @@ mod tests {
         told.base.sha256 = "remembered".into();
         std::fs::write(memory, serde_json::to_vec(&told).unwrap()).unwrap();
         assert_eq!(scene.digest("raw").await.unwrap().sha256, "remembered");
+        let modified = std::fs::metadata(scene.path("raw")).unwrap().modified();
         let mut changed = contents();
         changed[100] = 7;
         std::fs::write(scene.path("raw"), changed).unwrap();
+        // As a tool does that copies files with their times.
+        let file = std::fs::File::options().write(true).open(scene.path("raw"));
+        file.unwrap().set_modified(modified.unwrap()).unwrap();
         let second = scene.digest("raw").await.unwrap().sha256;
         assert!(second != first.sha256 && second != "remembered");
         std::fs::write(memory, "{").unwrap();

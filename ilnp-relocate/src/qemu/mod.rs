@@ -20,6 +20,7 @@ mod memory;
 mod mirror;
 mod nbd;
 mod pace;
+pub(crate) mod possession;
 mod process;
 mod proxy;
 pub(crate) mod room;

@@ -1,5 +1,6 @@
 //! The half at the site that a guest leaves.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,7 +15,7 @@ use super::memory::{self, Migration};
 use super::mirror::{self, Mirrors};
 use super::{Qemu, digest, instance};
 use crate::hypervisor::{
-    Assistance, Copied, Description, Disk, HypervisorError, Plan, Progress, Source, Stream,
+    Assistance, Bases, Copied, Description, Disk, HypervisorError, Plan, Progress, Source, Stream,
 };
 
 /// How long QEMU may take to give a copy up.
@@ -36,7 +37,7 @@ struct Node {
 struct Image {
     virtual_size: u64,
     actual_size: Option<u64>,
-    filename: String,
+    filename: PathBuf,
 }
 
 #[async_trait]
@@ -63,6 +64,15 @@ impl Source for Qemu {
             devices,
             disks: self.disks().await?,
         })
+    }
+
+    async fn bases(&mut self) -> Result<Bases, HypervisorError> {
+        let nodes = self.nodes().await?;
+        let disks = self.settings.disks.iter();
+        let base = |id: &str| find(&nodes, &base_node(id)).map(|image| image.filename.clone());
+        Ok(disks
+            .filter_map(|disk| Some((disk.id.clone(), base(&disk.id)?)))
+            .collect())
     }
 
     async fn copy(
@@ -175,20 +185,17 @@ impl Qemu {
         Ok(())
     }
 
-    async fn disks(&self) -> Result<Vec<Disk>, HypervisorError> {
-        let nodes: Vec<Node> = self
-            .instance
+    async fn nodes(&self) -> Result<Vec<Node>, HypervisorError> {
+        self.instance
             .query("query-named-block-nodes", json!({"flat": true}))
-            .await?;
-        let find = |name: &str| {
-            nodes
-                .iter()
-                .find(|node| node.node_name == name)
-                .map(|node| &node.image)
-        };
+            .await
+    }
+
+    async fn disks(&self) -> Result<Vec<Disk>, HypervisorError> {
+        let nodes = self.nodes().await?;
         let mut disks = Vec::new();
         for disk in &self.settings.disks {
-            let Some(overlay) = find(&disk.id) else {
+            let Some(overlay) = find(&nodes, &disk.id) else {
                 return Err(HypervisorError::Refused(format!(
                     "guest {} was started without disk {}, which the configuration has now",
                     self.settings.name, disk.id
@@ -197,9 +204,8 @@ impl Qemu {
             let delta = overlay.actual_size.unwrap_or(overlay.virtual_size);
             let mut whole = delta;
             let mut base = None;
-            if let Some(image) = find(&base_node(&disk.id)) {
-                let path = image.filename.as_ref();
-                base = Some(digest::base(path, &self.settings).await?.0);
+            if let Some(image) = find(&nodes, &base_node(&disk.id)) {
+                base = Some(digest::base(&image.filename, &self.settings).await?.0);
                 whole = whole.saturating_add(image.actual_size.unwrap_or(image.virtual_size));
             }
             disks.push(Disk {
@@ -265,11 +271,9 @@ impl Qemu {
         while !mirror::jobs(&self.instance).await?.is_empty() {
             wait(deadline, "give the copies of the disks up").await?;
         }
-        let nodes: Vec<Node> = self
-            .instance
-            .query("query-named-block-nodes", json!({"flat": true}))
-            .await?;
-        for node in nodes
+        for node in self
+            .nodes()
+            .await?
             .iter()
             .filter(|node| node.node_name.starts_with(mirror::PREFIX))
         {
@@ -280,6 +284,12 @@ impl Qemu {
         }
         Ok(())
     }
+}
+
+/// The image of the block node with this name.
+fn find<'a>(nodes: &'a [Node], name: &str) -> Option<&'a Image> {
+    let node = nodes.iter().find(|node| node.node_name == name)?;
+    Some(&node.image)
 }
 
 async fn wait(deadline: Instant, doing: &str) -> Result<(), HypervisorError> {

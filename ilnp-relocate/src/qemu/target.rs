@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::check::{self, lies_on_base};
+use super::check;
 use super::command_line::{Backend, Beginning, arguments};
 use super::image;
 use super::instance::{Instance, START, TRY};
 use super::memory::{Migration, next_status};
 use super::process::Process;
 use super::settings::{DiskSettings, Settings};
-use crate::hypervisor::{Description, Disk, HypervisorError, Plan, Storage, Stream, Target};
+use crate::hypervisor::{Bases, Description, Disk, HypervisorError, Plan, Storage, Stream, Target};
 use crate::qmp::Events;
 
 /// A guest that comes to this site, or is to.
@@ -127,7 +127,7 @@ impl Incoming {
         storage: Storage,
     ) -> Result<Backend, HypervisorError> {
         let base = match &settings.base {
-            Some(path) if lies_on_base(disk, storage) => {
+            Some(path) if disk.lies_on_base(storage) => {
                 Some((path.clone(), image::info(path).await?.format))
             }
             _ => None,
@@ -166,6 +166,13 @@ impl Arriving {
 impl Target for Incoming {
     async fn check(&mut self, guest: &Description, plan: &Plan) -> Result<(), HypervisorError> {
         check::check(&self.settings, guest, plan).await
+    }
+
+    async fn bases(&mut self) -> Result<Bases, HypervisorError> {
+        let disks = self.settings.disks.iter();
+        Ok(disks
+            .filter_map(|disk| Some((disk.id.clone(), disk.base.clone()?)))
+            .collect())
     }
 
     async fn prepare(&mut self, guest: &Description, plan: &Plan) -> Result<(), HypervisorError> {

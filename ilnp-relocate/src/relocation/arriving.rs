@@ -1,7 +1,7 @@
 //! The work at the target: preparing and loading.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -12,20 +12,38 @@ use super::job::{Ended, Relays};
 use super::leaving::ABORTED;
 use super::orders::Offered;
 use crate::channel::{Connection, CopyStream, Relay, RelocationId};
-use crate::hypervisor::{Description, Stream, Target};
+use crate::hypervisor::{Description, HypervisorError, Stream, Target};
+use crate::qemu::possession::{self, Proof};
 
 /// How long a hypervisor may take to load what has arrived after a stream, or all of them, broke.
 const LAST_OCTETS: Duration = Duration::from_secs(5);
+
+/// Refuses a guest that cannot go on here, and reads what the source wants to be read from the base
+/// images that it will lie on.
+pub(super) async fn check(
+    target: &mut dyn Target,
+    offered: &Offered,
+    run_dir: &Path,
+) -> Result<Vec<Proof>, HypervisorError> {
+    target.check(&offered.description, &offered.plan).await?;
+    if offered.challenges.is_empty() {
+        return Ok(Vec::new());
+    }
+    let bases = target.bases().await?;
+    possession::prove(&offered.challenges, &bases, run_dir).await
+}
 
 /// Checks the guest and makes everything ready.
 pub(super) async fn prepare(
     mut target: Box<dyn Target>,
     offered: Box<Offered>,
+    run_dir: PathBuf,
     cancel: CancellationToken,
 ) -> Ended {
     let work = async {
-        target.check(&offered.description, &offered.plan).await?;
-        target.prepare(&offered.description, &offered.plan).await
+        let proofs = check(target.as_mut(), &offered, &run_dir).await?;
+        target.prepare(&offered.description, &offered.plan).await?;
+        Ok::<_, HypervisorError>(proofs)
     };
     let result = tokio::select! {
         result = work => result.map_err(|error| error.to_string()),

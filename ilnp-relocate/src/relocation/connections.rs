@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::task::JoinSet;
+
 use super::Shared;
 use super::guest::Request;
 use super::orders::{Details, Order, Say};
@@ -32,6 +34,11 @@ impl Link {
         self.connection.peer()
     }
 
+    /// Ends the connection, after the orders that wait. Who reads its orders keeps it open otherwise.
+    pub(super) fn close(self) {
+        tokio::spawn(async move { self.connection.close().await });
+    }
+
     /// Says something about a guest. What cannot be sent is lost, as it may be on its way.
     pub(super) async fn say(&self, guest: &str, say: Say) {
         let guest = guest.to_owned();
@@ -54,11 +61,14 @@ pub(super) enum Heard {
 /// guest from the beginning.
 pub(super) async fn read(shared: Arc<Shared>, link: Link, guest: Option<String>) {
     let mut guests = BTreeSet::from_iter(guest);
+    // Nobody waits for their answers once the connection is gone.
+    let mut checks = JoinSet::new();
     let gone = loop {
         match link.connection.receive::<Order>().await {
             Ok(order) => {
                 guests.insert(order.guest.clone());
-                dispatch(&shared, &link, order).await;
+                while checks.try_join_next().is_some() {}
+                dispatch(&shared, &link, order, &mut checks).await;
             }
             Err(error @ ChannelError::Unreadable { .. }) => tracing::warn!("{error}"),
             Err(error) => break error,
@@ -73,21 +83,25 @@ pub(super) async fn read(shared: Arc<Shared>, link: Link, guest: Option<String>)
     }
 }
 
-async fn dispatch(shared: &Arc<Shared>, link: &Link, Order { guest, say }: Order) {
+async fn dispatch(
+    shared: &Arc<Shared>,
+    link: &Link,
+    Order { guest, say }: Order,
+    checks: &mut JoinSet<()>,
+) {
     let heard = match say {
         Say::Query => return query(shared, link, &guest).await,
         Say::Check(offered) => {
             let (shared, link) = (shared.clone(), link.clone());
-            tokio::spawn(async move {
-                let refusal = super::trial::check(&shared, &guest, &offered).await.err();
-                let network = shared.network();
-                link.say(&guest, Say::Checked { refusal, network }).await;
+            checks.spawn(async move {
+                let checked = super::trial::check(&shared, &guest, &offered).await;
+                link.say(&guest, Say::Checked(checked.map(Box::new))).await;
             });
             return;
         }
         Say::Custody { message, details } => Heard::Custody(message, details),
         Say::Told(told) => Heard::Told(told),
-        Say::Checked { .. } | Say::Standing { .. } => {
+        Say::Checked(_) | Say::Standing { .. } => {
             tracing::warn!(guest, site = %link.peer(), "an answer to nothing");
             return;
         }

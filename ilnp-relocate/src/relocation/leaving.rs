@@ -15,14 +15,14 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::job::{CopyDone, Described, Ended};
-use super::plan::Mode;
+use super::plan::{Mode, MoveOrder};
 use super::port::Port;
 use super::{Shared, hypervisors};
 use crate::channel::{Connection, Counters, Limiter, Opening, Relay, RelayError, RelocationId};
 use crate::config;
-use crate::hypervisor::{Assistance, Description, Plan, Progress, Source, Stream};
+use crate::hypervisor::{Assistance, Description, HypervisorError, Plan, Progress, Source, Stream};
+use crate::qemu::possession::Examination;
 use crate::report::{Phase, Recorder};
-use crate::site::Site;
 
 /// How many messages about the progress wait to be told.
 const BACKLOG: usize = 16;
@@ -48,29 +48,39 @@ pub(super) fn cannot_be_told(reason: &str) -> String {
 pub(super) async fn describe(
     shared: Arc<Shared>,
     guest: config::Guest,
-    to: Site,
+    order: MoveOrder,
     cancel: CancellationToken,
 ) -> Ended {
-    let work = async {
-        // Both take a while and neither needs the other.
-        let (source, connection) = tokio::join!(
-            async {
-                let mut source = hypervisors::source(&guest).await?;
-                let description = source.describe().await?;
-                Ok::<_, crate::hypervisor::HypervisorError>((source, description))
-            },
-            shared.connect(&to),
-        );
-        let (source, description) = source.map_err(|error| error.to_string())?;
-        Ok(Described {
-            source,
-            description,
-            connection: connection?,
-        })
-    };
     Ended::Described(tokio::select! {
-        described = work => described,
+        described = find_out(&shared, &guest, &order) => described.map(Box::new),
         () = cancel.cancelled() => Err(ABORTED.to_owned()),
+    })
+}
+
+/// What a move begins with; nothing is changed by it.
+pub(super) async fn find_out(
+    shared: &Shared,
+    guest: &config::Guest,
+    order: &MoveOrder,
+) -> Result<Described, String> {
+    // Both take a while and neither needs the other.
+    let (found, connection) = tokio::join!(
+        async {
+            let mut source = hypervisors::source(guest).await?;
+            let description = source.describe().await?;
+            let bases = source.bases().await?;
+            let (disks, run_dir) = (&description.disks, &shared.config().run_dir);
+            let examination = Examination::draw(disks, order.storage, &bases, run_dir).await?;
+            Ok::<_, HypervisorError>((source, description, examination))
+        },
+        shared.connect(&order.to),
+    );
+    let (source, description, examination) = found.map_err(|error| error.to_string())?;
+    Ok(Described {
+        source,
+        description,
+        examination,
+        connection: connection?,
     })
 }
 

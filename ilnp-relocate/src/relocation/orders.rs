@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::config;
 use crate::custody::{Message, Standing};
 use crate::hypervisor::{Description, Plan};
+use crate::qemu::possession::{Challenge, Proof};
 use crate::report::Told;
 use crate::site::Site;
 
@@ -35,14 +36,8 @@ pub(super) enum Say {
     },
     /// Could it go on at your site?
     Check(Box<Offered>),
-    /// The answer: why not, or nothing.
-    Checked {
-        /// Why it could not.
-        refusal: Option<String>,
-        /// What it would find there.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        network: Option<Network>,
-    },
+    /// The answer: it could, or why not.
+    Checked(Result<Box<Readiness>, String>),
     /// Which part do you have in it?
     Query,
     /// The answer.
@@ -64,8 +59,8 @@ pub(super) enum Details {
     None,
     /// With an offer.
     Offered(Box<Offered>),
-    /// With a readiness: what the guest will find.
-    Network(Option<Network>),
+    /// With a readiness.
+    Ready(Box<Readiness>),
     /// With a refusal or an abort: why.
     Reason(String),
 }
@@ -80,6 +75,18 @@ pub(super) struct Offered {
     pub(super) plan: Plan,
     /// Which run of the guest it is.
     pub(super) instance: Option<Instance>,
+    /// What the target is to read from the base images that it has.
+    pub(super) challenges: Vec<Challenge>,
+}
+
+/// A target at which a guest can go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Readiness {
+    /// What the guest finds there, if it is known.
+    pub(super) network: Option<Network>,
+    /// What was read from the base images.
+    pub(super) proofs: Vec<Proof>,
 }
 
 /// What a guest finds at a site.

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::orders::{Network, Offered, Order, Say};
+use super::orders::{Offered, Order, Readiness, Say};
 use super::plan::MoveOrder;
-use super::{Shared, hypervisors};
+use super::{Shared, arriving, hypervisors};
 use crate::channel::Connection;
 use crate::custody::Standing;
 use crate::hypervisor::{Description, Storage};
@@ -76,7 +76,11 @@ fn as_f64(number: u64) -> f64 {
 }
 
 /// At the target: whether a guest could go on here. Nothing is changed.
-pub(super) async fn check(shared: &Shared, guest: &str, offered: &Offered) -> Result<(), String> {
+pub(super) async fn check(
+    shared: &Shared,
+    guest: &str,
+    offered: &Offered,
+) -> Result<Readiness, String> {
     let config = shared.config();
     let site = &config.site;
     let Some(settings) = config.guest(guest) else {
@@ -95,29 +99,24 @@ pub(super) async fn check(shared: &Shared, guest: &str, offered: &Offered) -> Re
         }
     }
     let mut target = hypervisors::target(settings).map_err(|error| error.to_string())?;
-    target
-        .check(&offered.description, &offered.plan)
-        .await
-        .map_err(|error| error.to_string())
+    let checked = arriving::check(target.as_mut(), offered, &config.run_dir).await;
+    Ok(Readiness {
+        network: shared.network(),
+        proofs: checked.map_err(|error| error.to_string())?,
+    })
 }
 
 /// At the source: asks the other site whether a guest could go on there. Returns the round trip, and
-/// what the guest would find.
+/// what it answers.
 pub(super) async fn ask(
     connection: &Connection,
     guest: &str,
     offered: Offered,
-) -> Result<(Duration, Option<Network>), String> {
+) -> Result<(Duration, Readiness), String> {
     let round_trip = round_trip(connection, guest).await?;
     match exchange(connection, guest, Say::Check(Box::new(offered))).await? {
-        Say::Checked {
-            refusal: None,
-            network,
-        } => Ok((round_trip, network)),
-        Say::Checked {
-            refusal: Some(refusal),
-            ..
-        } => Err(format!("site {} refuses: {refusal}", connection.peer())),
+        Say::Checked(Ok(ready)) => Ok((round_trip, *ready)),
+        Say::Checked(Err(refusal)) => Err(format!("site {} refuses: {refusal}", connection.peer())),
         _ => Err(unexpected(connection)),
     }
 }

@@ -20,8 +20,8 @@ use crate::program;
 
 /// How long anything may take on a busy machine.
 pub const LIMIT: Duration = Duration::from_secs(120);
-/// Where the base image has something, beyond what the guest writes.
-const BASE_AT: u64 = 32 << 20;
+/// Where the base image has a MiB of something, beyond what the guest writes, in octets.
+pub const BASE_AT: u64 = 32 << 20;
 
 /// The program that is tested.
 pub fn ilnp_relocate() -> PathBuf {

@@ -1,5 +1,7 @@
 //! Moves that go well.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use tests::relocation::world::{Changes, World};
@@ -35,4 +37,31 @@ fn a_guest_goes_there_and_back_with_its_disk() {
     world.comes_to_rest_at("a");
     assert_eq!(world.status("a")["epoch"], 3);
     world.check_disk("a");
+}
+
+#[test]
+fn moves_leave_no_connections_behind() {
+    let world = World::with_guest(&Changes::default());
+    for (from, to) in [("a", "b"), ("b", "a"), ("a", "b"), ("b", "a")] {
+        world.ok(from, &["move", "vm1", "--to", to]);
+        world.comes_to_rest_at(to);
+    }
+    // By the last one the guest tells what became of it.
+    let end = Instant::now() + Duration::from_secs(30);
+    while connections(&world) > 1 {
+        assert!(Instant::now() < end, "{} connections", connections(&world));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// How many connections of agents stand.
+fn connections(world: &World) -> usize {
+    let table = std::fs::read_to_string("/proc/self/net/tcp6").unwrap();
+    let ports = ["a", "b"].map(|site| format!(":{:04X}", world.port(site)));
+    let stands = |line: &&str| {
+        let columns: Vec<_> = line.split_whitespace().collect();
+        // `TCP_ESTABLISHED`.
+        columns[3] == "01" && ports.iter().any(|port| columns[1].ends_with(port))
+    };
+    table.lines().skip(1).filter(stands).count()
 }

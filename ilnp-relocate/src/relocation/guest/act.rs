@@ -6,14 +6,14 @@ use std::time::Duration;
 use ilnp_core::relocation::{Hello, Resumed};
 use tokio::time::sleep;
 
-use super::task::{Half, Task};
+use super::task::{Half, Leaving, Task};
 use crate::custody::{Action, Kind, Message, Record, Standing};
 use crate::hypervisor::HypervisorError;
 use crate::journal::{Entry, JournalError};
 use crate::relocation::connections::Link;
 use crate::relocation::job::{Ended, Job};
 use crate::relocation::leaving::{self, Copy, Sockets, Telling};
-use crate::relocation::orders::{Details, Offered, Say};
+use crate::relocation::orders::{Details, Network, Offered, Readiness, Say};
 use crate::relocation::plan::Mode;
 use crate::relocation::port::{self, First, Port};
 use crate::relocation::{arriving, hypervisors};
@@ -153,11 +153,18 @@ impl Task {
                         description: leaving.description.clone()?,
                         plan: leaving.order.plan(),
                         instance: self.instance,
+                        challenges: leaving.examination.challenges(),
                     }))
                 });
                 offered.map_or(Details::None, Details::Offered)
             }
-            Kind::Ready => Details::Network(self.shared.network()),
+            Kind::Ready => Details::Ready(Box::new(Readiness {
+                network: self.shared.network(),
+                proofs: self
+                    .arriving
+                    .as_ref()
+                    .map_or_else(Vec::new, |arriving| arriving.proofs.clone()),
+            })),
             Kind::Declined | Kind::Refused | Kind::Abort => {
                 reason().map_or(Details::None, Details::reason)
             }
@@ -170,13 +177,21 @@ impl Task {
         else {
             return self.fail("the guest was offered without saying what it is".to_owned());
         };
-        let offered = arriving.offered.clone();
+        let (offered, run_dir) = (
+            arriving.offered.clone(),
+            self.shared.config().run_dir.clone(),
+        );
         self.job = Some(Job::start(|cancel| {
-            arriving::prepare(target, offered, cancel)
+            arriving::prepare(target, offered, run_dir, cancel)
         }));
     }
 
     fn copy(&mut self) {
+        if let Some(leaving) = &self.leaving
+            && let Err(reason) = leaving.examine()
+        {
+            return self.fail(reason);
+        }
         let half = std::mem::replace(&mut self.half, Half::None);
         let (Half::Source(source), Some(leaving)) = (half, &self.leaving) else {
             return self.fail("the agent has lost the hypervisor".to_owned());
@@ -198,8 +213,7 @@ impl Task {
                 port: self.port.clone(),
                 mode: leaving.order.mode,
                 prepare: leaving
-                    .network
-                    .clone()
+                    .network()
                     .map(|network| network.prepare(self.custody.record().epoch, &leaving.to)),
             },
         };
@@ -213,7 +227,7 @@ impl Task {
         };
         match job.stop().await {
             Ended::Described(Ok(described)) => self.half = Half::Source(described.source),
-            Ended::Described(Err(_)) | Ended::Lost(_) => {}
+            Ended::Described(Err(_)) | Ended::Tried(_) | Ended::Told(_) | Ended::Lost(_) => {}
             Ended::Copied(source, _) => self.half = Half::Source(source),
             Ended::Prepared(target, _) | Ended::Loaded(target, _) => {
                 self.half = Half::Target(target);
@@ -254,7 +268,7 @@ impl Task {
         let epoch = self.custody.record().epoch;
         if let (Some(port), Some(leaving)) = (&self.port, &self.leaving) {
             // It is where it was, and may have been told otherwise.
-            if leaving.network.is_some() && leaving.order.mode != Mode::Hard {
+            if leaving.network().is_some() && leaving.order.mode != Mode::Hard {
                 port.cancel(epoch);
             }
             return;
@@ -352,6 +366,19 @@ impl Task {
             tracing::error!(guest = self.guest.name, "{what}: {error}");
             format!("{what}: {error}")
         });
+    }
+}
+
+impl Leaving {
+    /// What the guest will find at the target, where that says it.
+    fn network(&self) -> Option<Network> {
+        self.ready.as_ref()?.network.clone()
+    }
+
+    /// Whether the target has shown that it has the base images that it says it has.
+    fn examine(&self) -> Result<(), String> {
+        let proofs = self.ready.as_ref().map(|ready| &*ready.proofs);
+        self.examination.check(&self.to, proofs.unwrap_or_default())
     }
 }
 

@@ -6,6 +6,7 @@ mod operator;
 mod prepared;
 mod status;
 mod task;
+mod trying;
 
 use std::sync::Arc;
 
@@ -20,7 +21,6 @@ use crate::config;
 use crate::custody::Record;
 use crate::journal::JournalError;
 use crate::report::{Recorder, Told};
-use crate::site::Site;
 
 pub use prepared::{Preparation, Prepared};
 pub use status::Status;
@@ -55,7 +55,7 @@ pub(super) enum Request {
     /// A connection is gone, and why.
     Lost(Link, String),
     /// Another site was dialled.
-    Dialled(Site, Result<Connection, String>),
+    Dialled(Result<Connection, String>),
 }
 
 /// The way to a guest's task.

@@ -10,11 +10,11 @@ use crate::channel::RelocationId;
 use crate::config;
 use crate::custody::{Action, Input, Standing};
 use crate::hypervisor::HypervisorError;
+use crate::qemu::possession::Examination;
 use crate::relocation::job::Job;
 use crate::relocation::leaving::{self, ABORTED};
-use crate::relocation::orders::{Network, Offered};
 use crate::relocation::plan::MoveOrder;
-use crate::relocation::trial::{self, Trial};
+use crate::relocation::trial;
 use crate::relocation::{Shared, hypervisors};
 use crate::report::{Outcome, Recorder, Report};
 use crate::site::Site;
@@ -33,16 +33,17 @@ impl Task {
         let sites = (site, order.to.clone());
         let recorder = Recorder::new(relocation, &self.guest.name, sites, epoch, order.storage);
         self.keep_report(&recorder);
-        let (shared, guest, to) = (self.shared.clone(), self.guest.clone(), order.to.clone());
+        let (shared, guest, asked) = (self.shared.clone(), self.guest.clone(), order.clone());
         self.job = Some(Job::start(|cancel| {
-            leaving::describe(shared, guest, to, cancel)
+            leaving::describe(shared, guest, asked, cancel)
         }));
         self.leaving = Some(Leaving {
             relocation,
             to: order.to.clone(),
             recorder: recorder.clone(),
             description: None,
-            network: None,
+            examination: Examination::default(),
+            ready: None,
             deadline: Instant::now() + order.timeout(),
             order,
             relays: None,
@@ -81,6 +82,7 @@ impl Task {
                  wait for it, or abort it first"
             ));
         }
+        self.nothing_is_tried()?;
         match &self.custody.record().standing {
             Standing::Mine { .. } if self.job.is_none() => Ok(()),
             Standing::Mine { .. } => Err(format!("guest {name} is busy")),
@@ -104,6 +106,9 @@ impl Task {
 
     /// Gives up what can still be given up.
     pub(super) async fn abort(&mut self) -> Result<(), String> {
+        if self.give_trying_up(ABORTED).await {
+            return Ok(());
+        }
         if let (Some(leaving), true) = (&mut self.leaving, self.custody.is_at_rest()) {
             // Nobody has heard of it yet.
             leaving.reason.get_or_insert_with(|| ABORTED.to_owned());
@@ -133,6 +138,7 @@ impl Task {
         if self.leaving.is_some() || !self.custody.is_at_rest() {
             return Err(format!("guest {} is being moved", self.guest.name));
         }
+        self.nothing_is_tried()?;
         if self.custody.record().standing == Standing::None {
             nobody_has_it(&self.shared, &self.guest.name).await?;
             let actions = self
@@ -243,35 +249,12 @@ fn taken_up(report: Report) -> Leaving {
         order,
         recorder: Recorder::take_up(report),
         description: None,
-        network: None,
+        examination: Examination::default(),
+        ready: None,
         deadline: Instant::now() + NEVER,
         relays: None,
         reason: None,
     }
-}
-
-/// Everything but the move. Returns what the guest would find, too, where the other site says it.
-pub(super) async fn try_move(
-    shared: &Shared,
-    guest: &config::Guest,
-    instance: Option<Instance>,
-    order: &MoveOrder,
-) -> Result<(Trial, Option<Network>), String> {
-    let mut source = hypervisors::source(guest)
-        .await
-        .map_err(|error| error.to_string())?;
-    let description = source.describe().await.map_err(|error| error.to_string())?;
-    drop(source);
-    let connection = shared.connect(&order.to).await?;
-    let offered = Offered {
-        description: description.clone(),
-        plan: order.plan(),
-        instance,
-    };
-    let (round_trip, network) = trial::ask(&connection, &guest.name, offered).await?;
-    let sites = (shared.config().site.clone(), order.to.clone());
-    let trial = Trial::new(sites, &description, order, round_trip);
-    Ok((trial, network))
 }
 
 async fn does_not_run(guest: &config::Guest) -> Result<(), String> {

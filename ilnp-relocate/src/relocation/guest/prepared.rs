@@ -9,10 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::operator::try_move;
 use super::task::Task;
 use crate::custody::Action;
-use crate::relocation::leaving::{NO_NETWORK, NO_PORT, cannot_be_told};
 use crate::relocation::plan::{Mode, MoveOrder};
 use crate::relocation::trial::Trial;
 use crate::report::{Outcome, Recorder};
@@ -66,32 +64,15 @@ impl Standby {
 }
 
 impl Task {
-    /// Runs all checks at both sites, and tells the guest where it will be. Takes the place of what
-    /// was prepared before; a guest that does not answer is told that it stays, whatever was.
-    pub(super) async fn prepare_for(&mut self, order: &MoveOrder) -> Result<Preparation, String> {
-        self.can_be_moved(order)?;
-        let port = self.port.clone().ok_or_else(|| cannot_be_told(NO_PORT))?;
-        let (trial, network) = try_move(&self.shared, &self.guest, self.instance, order).await?;
-        let network = network.ok_or_else(|| cannot_be_told(NO_NETWORK))?;
-        let epoch = self.take_number().await?;
-        self.prepared = None;
-        let told = port.prepare(network.prepare(epoch, &order.to)).await;
-        let correspondents = told.map_err(|error| cannot_be_told(&error.to_string()))?;
-        self.prepared = Some(Standby {
-            to: order.to.clone(),
-            epoch,
-            until: Instant::now() + HOLDS,
-        });
-        Ok(Preparation {
-            trial,
-            epoch,
-            correspondents,
-            holds_s: HOLDS.as_secs(),
-        })
+    /// The guest knows where it will be. Returns for how long that holds, in seconds.
+    pub(super) fn is_prepared(&mut self, to: Site, epoch: u64) -> u64 {
+        let until = Instant::now() + HOLDS;
+        self.prepared = Some(Standby { to, epoch, until });
+        HOLDS.as_secs()
     }
 
     /// The number of an attempt, which is on record before the guest hears it.
-    async fn take_number(&mut self) -> Result<u64, String> {
+    pub(super) async fn take_number(&mut self) -> Result<u64, String> {
         let before = self.custody.clone();
         let actions = self.custody.take_number();
         for action in actions.map_err(|refusal| refusal.to_string())? {

@@ -18,7 +18,8 @@ pub struct Status {
     pub epoch: u64,
     /// What this site is to it.
     pub standing: Standing,
-    /// Whether it is here and its hypervisor answers; none while it is busy with a relocation.
+    /// Whether it is here and its hypervisor answers; none while a relocation goes on
+    /// or is tried.
     pub running: Option<bool>,
     /// The relocation that goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,7 +36,7 @@ impl Task {
     /// How it stands; whether a hypervisor answers that should is left to be found out.
     pub(super) fn status(&self) -> Status {
         let record = self.custody.record();
-        let at_rest = self.leaving.is_none() && self.custody.is_at_rest();
+        let at_rest = self.leaving.is_none() && self.trying.is_none() && self.custody.is_at_rest();
         let running = match record.standing {
             Standing::Mine { .. } if at_rest => Some(true),
             _ if at_rest => Some(false),

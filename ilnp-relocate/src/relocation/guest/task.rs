@@ -9,17 +9,19 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use super::Request;
 use super::prepared::Standby;
-use super::{Request, operator};
+use super::trying::Trying;
 use crate::channel::{Connection, RelayError, RelocationId};
 use crate::config;
 use crate::custody::{Action, Custody, Input, Kind, Record, Standing};
 use crate::hypervisor::{Description, Source, Target};
 use crate::journal::Entry;
+use crate::qemu::possession::{Examination, Proof};
 use crate::relocation::arriving::{self, Load};
 use crate::relocation::connections::{self, Heard, Link};
 use crate::relocation::job::{CopyDone, Described, Ended, Job, Relays};
-use crate::relocation::orders::{Details, Network, Offered, Say};
+use crate::relocation::orders::{Details, Offered, Readiness, Say};
 use crate::relocation::plan::MoveOrder;
 use crate::relocation::port::Port;
 use crate::relocation::{Shared, hypervisors};
@@ -43,6 +45,9 @@ pub(super) struct Task {
     pub(super) half: Half,
     pub(super) job: Option<Job>,
     pub(super) links: BTreeMap<Site, Link>,
+    /// Connections that another one has taken the place of. They stay until the guest is settled, for
+    /// the other site may still use them.
+    replaced: Vec<Link>,
     pub(super) leaving: Option<Leaving>,
     pub(super) arriving: Option<Arriving>,
     /// Where the guest came from last.
@@ -56,6 +61,8 @@ pub(super) struct Task {
     pub(super) own: mpsc::WeakSender<Request>,
     /// The daemon in the guest, while it is here.
     pub(super) port: Option<Port>,
+    /// A trial that goes on, as the job.
+    pub(super) trying: Option<Trying>,
     /// What the daemon in the guest knows of a move that has not begun.
     pub(super) prepared: Option<Standby>,
     /// The last relocation away, of which the guest may still tell something.
@@ -77,8 +84,10 @@ pub(super) struct Leaving {
     pub(super) order: MoveOrder,
     pub(super) recorder: Recorder,
     pub(super) description: Option<Description>,
-    /// What the guest will find there.
-    pub(super) network: Option<Network>,
+    /// What the target is asked about its base images, and the right answers.
+    pub(super) examination: Examination,
+    /// What the target says once it is ready.
+    pub(super) ready: Option<Box<Readiness>>,
     pub(super) deadline: Instant,
     /// Streams that still carry the last octets.
     pub(super) relays: Option<JoinSet<RelayError>>,
@@ -98,6 +107,8 @@ pub(super) struct Arriving {
     pub(super) relocation: RelocationId,
     pub(super) offered: Box<Offered>,
     pub(super) connection: Connection,
+    /// What was read from the base images here for the source.
+    pub(super) proofs: Vec<Proof>,
     /// Streams that may still be open.
     pub(super) relays: Option<Relays>,
     /// Why it fails.
@@ -124,6 +135,7 @@ impl Task {
             half: Half::None,
             job: None,
             links: BTreeMap::new(),
+            replaced: Vec::new(),
             leaving: None,
             arriving: None,
             came_from: None,
@@ -133,6 +145,7 @@ impl Task {
             requests,
             own,
             port: None,
+            trying: None,
             prepared: None,
             afterwards: None,
             dialling: false,
@@ -210,18 +223,8 @@ impl Task {
         match request {
             Request::Start(answer) => reply(answer, self.start().await),
             Request::Move(order, answer) => reply(answer, self.begin(order)),
-            Request::Try(order, answer) => {
-                let tried = match self.can_be_moved(&order) {
-                    Ok(()) => {
-                        operator::try_move(&self.shared, &self.guest, self.instance, &order).await
-                    }
-                    Err(refusal) => Err(refusal),
-                };
-                reply(answer, tried.map(|(trial, _)| trial));
-            }
-            Request::Prepare(order, answer) => {
-                reply(answer, self.prepare_for(&order).await);
-            }
+            Request::Try(order, answer) => self.try_move(order, answer),
+            Request::Prepare(order, answer) => self.prepare_for(order, answer),
             Request::Abort(answer) => reply(answer, self.abort().await),
             Request::Status(answer) => {
                 let mut status = self.status();
@@ -238,7 +241,7 @@ impl Task {
                 }
             }
             Request::Lost(link, reason) => self.lost(&link, reason),
-            Request::Dialled(site, result) => self.dialled(site, result),
+            Request::Dialled(result) => self.dialled(result),
         }
     }
 
@@ -246,7 +249,7 @@ impl Task {
         let from = link.peer().clone();
         match heard {
             Heard::Custody(message, details) => {
-                self.links.insert(from.clone(), link.clone());
+                self.use_link(&link);
                 self.take_details(&link, message.relocation, details);
                 if let Err(refusal) = self.handle(Input::Received(from, message)).await {
                     tracing::warn!(guest = self.guest.name, "{refusal}");
@@ -278,16 +281,17 @@ impl Task {
                         relocation,
                         offered,
                         connection: link.connection.clone(),
+                        proofs: Vec::new(),
                         relays: None,
                         reason: None,
                     });
                 }
             }
-            Details::Network(network) => {
+            Details::Ready(ready) => {
                 if let Some(leaving) = &mut self.leaving
                     && leaving.relocation == relocation
                 {
-                    leaving.network = network;
+                    leaving.ready = Some(ready);
                 }
             }
             Details::Reason(reason) => {
@@ -312,6 +316,8 @@ impl Task {
     }
 
     fn lost(&mut self, link: &Link, reason: String) {
+        self.replaced
+            .retain(|replaced| replaced.number != link.number);
         let site = link.peer();
         let current = self.links.get(site);
         if current.is_none_or(|current| current.number != link.number) {
@@ -336,9 +342,15 @@ impl Task {
             .take_if(|over| over.until < Instant::now())
             .filter(|_| self.leaving.is_none())
         {
-            self.links.remove(&over.to);
+            // What the guest tells of its move back goes the same way.
+            if self.came_from.as_ref() != Some(&over.to) {
+                self.replaced.extend(self.links.remove(&over.to));
+            }
         }
         let Some(site) = self.custody.waits_for().cloned() else {
+            if self.leaving.is_none() && self.arriving.is_none() {
+                self.replaced.drain(..).for_each(Link::close);
+            }
             return;
         };
         match self.links.get(&site) {
@@ -358,16 +370,16 @@ impl Task {
             let result = shared.connect(&site).await;
             if let Some(own) = own.upgrade() {
                 // The task ends with the agent.
-                let _ = own.send(Request::Dialled(site, result)).await;
+                let _ = own.send(Request::Dialled(result)).await;
             }
         });
     }
 
-    fn dialled(&mut self, site: Site, result: Result<Connection, String>) {
+    fn dialled(&mut self, result: Result<Connection, String>) {
         self.dialling = false;
         match result {
             Ok(connection) => {
-                self.link(site, connection);
+                self.link(connection);
                 self.inputs.push_back(Input::Reconcile);
             }
             Err(reason) => {
@@ -380,11 +392,18 @@ impl Task {
     }
 
     /// Uses a connection that this site has dialled.
-    pub(super) fn link(&mut self, site: Site, connection: Connection) {
+    pub(super) fn link(&mut self, connection: Connection) {
         let link = Link::new(connection);
-        self.links.insert(site, link.clone());
+        self.use_link(&link);
         let (shared, guest) = (self.shared.clone(), self.guest.name.clone());
         tokio::spawn(connections::read(shared, link, Some(guest)));
+    }
+
+    /// Speaks with a site by this connection from now on.
+    fn use_link(&mut self, link: &Link) {
+        let before = self.links.insert(link.peer().clone(), link.clone());
+        self.replaced
+            .extend(before.filter(|before| before.number != link.number));
     }
 
     async fn ended(&mut self, ended: Ended) {
@@ -402,7 +421,7 @@ impl Task {
                     Err(reason) => self.fail(reason),
                 }
             }
-            Ended::Prepared(target, Ok(())) => self.prepared(target),
+            Ended::Prepared(target, Ok(proofs)) => self.prepared(target, proofs),
             Ended::Loaded(target, Ok(relays)) => {
                 self.half = Half::Target(target);
                 if let Some(arriving) = &mut self.arriving {
@@ -414,18 +433,25 @@ impl Task {
                 self.half = Half::Target(target);
                 self.fail(reason);
             }
+            Ended::Tried(result) => self.tried(result).await,
+            Ended::Told(result) => self.guest_told(result),
+            Ended::Lost(reason) if self.trying.is_some() => {
+                let reason = format!("the agent has a fault: {reason}");
+                self.give_trying_up(&reason).await;
+            }
             Ended::Lost(reason) => self.fail(format!("the agent has a fault: {reason}")),
         }
     }
 
-    async fn offer(&mut self, described: Described) {
+    async fn offer(&mut self, described: Box<Described>) {
         let Some(leaving) = &mut self.leaving else {
             return;
         };
         let (relocation, to) = (leaving.relocation, leaving.to.clone());
         leaving.description = Some(described.description);
+        leaving.examination = described.examination;
         self.half = Half::Source(described.source);
-        self.link(to.clone(), described.connection);
+        self.link(described.connection);
         if let Err(reason) = self.handle(Input::Move { relocation, to }).await
             && let Some(leaving) = &mut self.leaving
         {
@@ -441,11 +467,12 @@ impl Task {
         self.inputs.push_back(Input::Copied);
     }
 
-    fn prepared(&mut self, target: Box<dyn Target>) {
-        let Some(arriving) = &self.arriving else {
+    fn prepared(&mut self, target: Box<dyn Target>, proofs: Vec<Proof>) {
+        let Some(arriving) = &mut self.arriving else {
             self.half = Half::Target(target);
             return self.inputs.push_back(Input::Fail);
         };
+        arriving.proofs = proofs;
         let load = Load {
             relocation: arriving.relocation,
             target,
@@ -489,7 +516,7 @@ impl Task {
                 until: Instant::now() + AFTERWARDS,
             });
         } else {
-            self.links.remove(&leaving.to);
+            self.replaced.extend(self.links.remove(&leaving.to));
         }
         self.close_report(&leaving.recorder, outcome, reason);
     }
@@ -502,7 +529,7 @@ async fn ended(job: &mut Option<Job>) -> Ended {
     }
 }
 
-fn reply<T>(answer: super::Answer<T>, result: Result<T, String>) {
+pub(super) fn reply<T>(answer: super::Answer<T>, result: Result<T, String>) {
     // Who asked may have gone.
     let _ = answer.send(result);
 }
