@@ -72,6 +72,7 @@ fn flows(settings: LinkSettings) -> anyhow::Result<Vec<Flow>> {
         over_tcp: false,
         direction: Default::default(),
         interval: Duration::from_millis(1),
+        length: 64,
     };
     let mut session: Box<dyn Session> = probe::start(&ends, &settings, lab.clock())?;
     sleep(Duration::from_secs(2));

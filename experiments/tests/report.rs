@@ -13,6 +13,9 @@ use experiments::scenario::{
 };
 use experiments::workload::Observed;
 use ilnp_core::id::{IlVector, Locator, Nid};
+use ilnp_relocate::channel::RelocationId;
+use ilnp_relocate::hypervisor::Storage;
+use ilnp_relocate::report::{Outcome, Phase, PhaseTimes, Report as Relocation, Sent};
 
 const START: Duration = Duration::from_secs(3);
 
@@ -62,6 +65,8 @@ fn moved(usable: u64, updated: Option<u64>, acknowledged: Option<u64>) -> Moved 
             kind: MoveKind::Hard,
             overlap: Duration::ZERO,
             silence: Duration::ZERO,
+            bandwidth: None,
+            fault: None,
         },
         times: MoveTimes {
             cut: at(2001),
@@ -322,4 +327,102 @@ fn a_difference_needs_a_move_inside_a_site_before() {
     let report = Report::new(&scenario, &[run]);
     let mut all = report.runs[0].interruptions.iter();
     assert!(all.all(|one| one.moves == Kind::Hard));
+}
+
+/// A machine moves once, and its copy takes from 2 s to 4 s; two others talk all the time, and half of
+/// what they say during the copy comes late or not at all.
+#[test]
+fn neighbours_of_a_move_are_told_beside_the_time_before() {
+    let (mut scenario, mut run) = run_of_a_machine();
+    for (name, nid) in [
+        ("left", 0x0216_6fff_fe22_ee66),
+        ("right", 0x0218_8fff_fe24_ee68),
+    ] {
+        scenario
+            .hosts
+            .push(Host::new(name, "a", Nid::from_bits(nid)));
+    }
+    let phase = |phase, at_ms| PhaseTimes {
+        phase,
+        at_ms,
+        took_ms: None,
+    };
+    let relocation = Relocation {
+        schema: 1,
+        relocation: RelocationId::random().unwrap(),
+        guest: "mobile".to_owned(),
+        from: "a".parse().unwrap(),
+        to: "b".parse().unwrap(),
+        epoch: 1,
+        asked_s: 0.0,
+        outcome: Some(Outcome::Moved),
+        reason: None,
+        storage: Storage::None,
+        soft: false,
+        unprepared: None,
+        phases: vec![
+            phase(Phase::Prepare, 0.0),
+            phase(Phase::Memory, 100.0),
+            phase(Phase::Stop, 2060.0),
+        ],
+        sent: Sent::default(),
+        downtime_ms: None,
+        stopped_ms: None,
+        told: vec![],
+    };
+    run.moves.truncate(1);
+    run.moves[0].times = MoveTimes {
+        cut: at(3960),
+        attached: at(4000),
+    };
+    run.moves[0].relocation = Some(relocation);
+    let copied = 2000..4000;
+    let arrivals = (0..600u64).filter(|number| {
+        let lost = copied.contains(&(number * 10)) && number % 2 == 1;
+        !lost
+    });
+    let slow = |ms: u64| if copied.contains(&ms) { 30 } else { 20 };
+    let datagrams = Flow {
+        arrivals: arrivals
+            .map(|number| Arrival {
+                at: at(number * 10),
+                number,
+                delay: Some(Duration::from_millis(slow(number * 10))),
+            })
+            .collect(),
+        ..flow("left", "left", Unit::Packets, None)
+    };
+    let octets = Flow {
+        arrivals: (0..600u64)
+            .map(|number| Arrival::new(at(number * 10), (number + 1) * 100))
+            .collect(),
+        ..flow("left", "right", Unit::Octets, None)
+    };
+    for (program, flow) in [(Program::Udp, datagrams), (Program::Iperf3, octets)] {
+        run.sessions.push(Watched {
+            workload: Workload::new(program, "left", "right"),
+            ..session(program, vec![flow], None)
+        });
+    }
+    let report = Report::new(&scenario, &[run]);
+    let neighbours = &report.runs[0].neighbours;
+    let programs: Vec<_> = neighbours.iter().map(|one| one.program).collect();
+    assert_eq!(
+        programs,
+        [Program::Udp, Program::Iperf3],
+        "the machine's own are none"
+    );
+    let beside = neighbours.iter().map(|one| one.flows[0].moves[0]);
+    let found: Vec<_> = beside
+        .map(|one| {
+            let share = |value: f64| (value * 100.0).round() / 100.0;
+            (share(one.throughput()), one.delay().map(share))
+        })
+        .collect();
+    assert_eq!(found, [(0.5, Some(1.5)), (1.0, None)]);
+    assert!(
+        report
+            .table()
+            .contains("Neighbours before and during copies over ILNPv6")
+    );
 }

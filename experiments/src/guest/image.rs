@@ -65,6 +65,8 @@ pub struct Image {
     archive: Archive<BufWriter<File>>,
     /// The libraries that are in it.
     libraries: BTreeSet<PathBuf>,
+    /// The programs that are in it, by their names there.
+    programs: BTreeSet<String>,
 }
 
 impl Image {
@@ -78,6 +80,7 @@ impl Image {
             path: path.to_owned(),
             archive: Archive::new(BufWriter::new(file)),
             libraries: BTreeSet::new(),
+            programs: BTreeSet::new(),
         };
         // Before the first program mounts /dev it needs somewhere to say what goes wrong.
         image.write(|archive| archive.device(Path::new("/dev/console"), (5, 1)))?;
@@ -101,12 +104,15 @@ impl Image {
         Ok(image)
     }
 
-    /// Adds a program under the name `target`, without what only debuggers read, and the libraries
-    /// that it wants.
+    /// Adds a program under the name `target`, once, without what only debuggers read, and the
+    /// libraries that it wants.
     ///
     /// # Errors
     /// As [`begin`](Self::begin).
     pub fn program(&mut self, program: &Path, target: &str) -> Result<(), LabError> {
+        if !self.programs.insert(target.to_owned()) {
+            return Ok(());
+        }
         for library in libraries::of(program)? {
             if self.libraries.insert(library.clone()) {
                 let content = read(&library)?;

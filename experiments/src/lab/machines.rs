@@ -8,9 +8,8 @@ use crate::daemon::configuration;
 use crate::error::{Doing, LabError};
 use crate::guest::Kernel;
 use crate::lab::MoveTimes;
-use crate::machine::{Agent, Boot, Daemon, Disk, certify, furnish};
+use crate::machine::{Agent, Boot, Daemon, Disk, Order, certify, furnish};
 use crate::programs::{probe_end, relocate};
-use crate::scenario::MoveKind;
 use crate::topology::{Hypervisor, Party};
 
 impl Lab {
@@ -106,7 +105,7 @@ impl Lab {
         &mut self,
         name: &str,
         site: &str,
-        kind: MoveKind,
+        order: Order,
     ) -> Result<(MoveTimes, RelocationId), LabError> {
         let (clock, out) = (self.clock, &self.options.out);
         let (machines, hypervisors) = self.topology.machines_and_hypervisors();
@@ -114,17 +113,21 @@ impl Lab {
         let machine = machines.iter_mut().find(|one| one.name() == name);
         let machine =
             machine.ok_or_else(|| misuse(format!("no virtual machine is called {name:?}")))?;
-        let agent = self
-            .agents
-            .iter()
-            .find(|one| one.hypervisor() == machine.hypervisor());
         let target = hypervisors
             .iter()
             .find(|one| one.site() == site && one.name() != machine.hypervisor());
-        let (agent, target) = agent
-            .zip(target)
-            .ok_or_else(|| misuse(format!("{site} has no other hypervisor for {name}")))?;
-        machine.relocate(agent, target, kind, clock, out)
+        let target =
+            target.ok_or_else(|| misuse(format!("{site} has no other hypervisor for {name}")))?;
+        let places = [machine.hypervisor(), target.name()].map(|place| {
+            let mut agents = self.agents.iter();
+            agents.position(|one| one.hypervisor() == place)
+        });
+        let [Some(from), Some(to)] = places else {
+            return Err(misuse(format!("{name} would move without an agent")));
+        };
+        let agents = self.agents.get_disjoint_mut([from, to]);
+        let agents = agents.map_err(|error| misuse(error.to_string()))?;
+        machine.relocate(agents, target, order, clock, out)
     }
 
     /// What the agents say of all relocations. They hear from the guest after it has moved, so it is

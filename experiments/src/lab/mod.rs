@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::clock::Clock;
 use crate::daemon::Daemon;
 use crate::error::{Doing, LabError};
-use crate::machine::Agent;
+use crate::machine::{Agent, Order};
 use crate::name_server::{self, Keys, NameServer};
 use crate::process;
 use crate::programs::{Programs, find_programs};
@@ -232,7 +232,12 @@ impl Lab {
         overlap: Duration,
     ) -> Result<MoveTimes, LabError> {
         if self.topology.machine(host).is_ok() {
-            let (times, _) = self.move_machine(host, site, kind)?;
+            let order = Order {
+                prepared: kind == MoveKind::Soft,
+                bandwidth: None,
+                fault: None,
+            };
+            let (times, _) = self.move_machine(host, site, order)?;
             return Ok(times);
         }
         let clock = self.clock;

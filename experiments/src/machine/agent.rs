@@ -8,13 +8,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use ilnp_relocate::api::Reports;
-use ilnp_relocate::channel::RelocationId;
-use ilnp_relocate::report::{Event, Line, Phase, Report};
+use ilnp_relocate::relocation::Status;
+use ilnp_relocate::report::Report;
+use nix::sys::signal::Signal;
 
-use super::Machine;
-use crate::clock::Clock;
+use super::{Machine, Order};
 use crate::error::{Doing, LabError};
-use crate::lab::MoveTimes;
 use crate::process::{self, Process, last_lines};
 use crate::scenario::Accelerator;
 use crate::topology::{Hypervisor, Topology};
@@ -22,8 +21,6 @@ use crate::topology::{Hypervisor, Topology};
 /// Where agents listen for each other.
 const PORT: u16 = 7446;
 const START: Duration = Duration::from_secs(20);
-/// How long a move may take, over a slow link as well.
-const MOVE: Duration = Duration::from_secs(180);
 const POLL: Duration = Duration::from_millis(20);
 
 /// A running agent.
@@ -33,6 +30,8 @@ pub(crate) struct Agent {
     program: PathBuf,
     socket: PathBuf,
     log: PathBuf,
+    /// What starts it.
+    agent: Command,
     process: Process,
 }
 
@@ -75,7 +74,8 @@ impl Agent {
             hypervisor: name.to_owned(),
             program: program.to_owned(),
             socket: directory.join("agent.sock"),
-            process: Process::start(&format!("ilnp-relocate at {name}"), &mut command, &log)?,
+            process: start(name, &mut command, &log)?,
+            agent: command,
             log,
         };
         agent.wait_until_it_answers()?;
@@ -113,42 +113,72 @@ impl Agent {
         process::run(self.command().args(["start", machine]), "").map(drop)
     }
 
-    /// Moves a machine to another hypervisor, and returns when it was stopped, when it was known to run
-    /// there, and which relocation that was. When it is to be prepared, the daemon in it is told
-    /// before. What the agent says is left in `events`.
-    pub(crate) fn relocate(
+    /// Asks for a machine's move to another hypervisor. What the agent says of it goes to `events`.
+    pub(super) fn begin_move(
         &self,
         machine: &Machine,
         target: &str,
-        prepared: bool,
-        clock: Clock,
+        order: &Order,
         events: &Path,
-    ) -> Result<(MoveTimes, RelocationId), LabError> {
-        let name = machine.name();
-        let mode = if prepared { "--soft" } else { "--hard" };
+    ) -> Result<Process, LabError> {
+        let mode = if order.prepared { "--soft" } else { "--hard" };
         let mut command = self.command();
-        command.args(["--json", "move", name, "--to", target]);
+        command.args(["--json", "move", machine.name(), "--to", target]);
         let storage = if machine.disk().is_some() {
             "delta"
         } else {
             "none"
         };
         command.args(["--storage", storage, mode]);
+        if let Some(bandwidth) = order.bandwidth {
+            // Octets a second when no unit is said.
+            command.args(["--bandwidth", &(bandwidth / 8).to_string()]);
+        }
         let file = fs::File::create(events).doing(|| format!("write {}", events.display()))?;
         command.stdin(Stdio::null()).stdout(file);
-        let mut moving = Process::start_with_output("ilnp-relocate move", &mut command, &self.log)?;
-        let failed = |status: String| LabError::Failed {
-            command: format!("ilnp-relocate move {name} --to {target}"),
+        Process::start_with_output("ilnp-relocate move", &mut command, &self.log)
+    }
+
+    /// Gives a move up, unless it is too late for that.
+    pub(super) fn abort(&self, machine: &str) -> Result<(), LabError> {
+        let mut command = self.command();
+        process::output(command.args(["abort", machine]), "", START).map(drop)
+    }
+
+    /// Why a machine was not moved, in the words of the log.
+    pub(super) fn failed(&self, machine: &str, target: &str, status: String) -> LabError {
+        LabError::Failed {
+            command: format!("ilnp-relocate move {machine} --to {target}"),
             status,
             output: last_lines(&self.log),
-        };
-        match moving.wait(MOVE) {
-            Some(status) if status.success() => {}
-            Some(status) => return Err(failed(process::status_text(status))),
-            None => return Err(failed(format!("not done after {} s", MOVE.as_secs()))),
         }
-        let text = fs::read_to_string(events).doing(|| format!("read {}", events.display()))?;
-        made(&text, clock).ok_or_else(|| failed("it does not tell when".to_owned()))
+    }
+
+    /// Kills the agent. Its hypervisor goes on.
+    pub(super) fn kill(&mut self) {
+        self.process.signal(Signal::SIGKILL);
+        self.process.wait(START);
+    }
+
+    /// Starts the agent once more, and waits until it answers.
+    pub(super) fn start_again(&mut self) -> Result<(), LabError> {
+        self.process = start(&self.hypervisor, &mut self.agent, &self.log)?;
+        self.wait_until_it_answers()
+    }
+
+    /// What became of a machine's last relocation away from here.
+    pub(super) fn last_departure(&self, machine: &str) -> Result<Option<Report>, LabError> {
+        let reports = self.reports()?.into_iter();
+        let own = reports
+            .filter(|report| report.guest == machine && report.from.as_str() == self.hypervisor);
+        Ok(own.max_by(|one, other| one.asked_s.total_cmp(&other.asked_s)))
+    }
+
+    /// Where a machine is as this agent sees it.
+    pub(super) fn status(&self, machine: &str) -> Result<Status, LabError> {
+        let output = process::run(self.command().args(["--json", "status", machine]), "")?;
+        serde_json::from_slice(&output.stdout)
+            .doing(|| format!("read what the agent of {} says", self.hypervisor))
     }
 
     /// What became of all relocations from here.
@@ -162,20 +192,8 @@ impl Agent {
     }
 }
 
-/// When a machine was stopped and when it ran again, in the events of a move.
-fn made(events: &str, clock: Clock) -> Option<(MoveTimes, RelocationId)> {
-    let lines = events.lines().map(serde_json::from_str::<Line>);
-    let lines: Vec<Line> = lines.filter_map(Result::ok).collect();
-    let at = |phase| {
-        let mut all = lines.iter();
-        let line = all.find(|line| line.event == Event::Phase { phase })?;
-        Some(clock.at_wall(Duration::try_from_secs_f64(line.time_s).ok()?))
-    };
-    let times = MoveTimes {
-        cut: at(Phase::Stop)?,
-        attached: at(Phase::Resume)?,
-    };
-    Some((times, lines.first()?.relocation))
+fn start(hypervisor: &str, command: &mut Command, log: &Path) -> Result<Process, LabError> {
+    Process::start(&format!("ilnp-relocate at {hypervisor}"), command, log)
 }
 
 fn configuration(
@@ -208,7 +226,7 @@ fn configuration(
         address = hypervisor.address(),
         locators = locators.join(", "),
         router = site.settings().router,
-        router_mac = site.router_mac(),
+        router_mac = site.router_mac()?,
     );
     let others = topology
         .hypervisors()
@@ -252,36 +270,4 @@ fn guest(machine: &Machine, hypervisor: &str, out: &Path) -> String {
         arguments = quoted.join(", "),
         disk = disk.unwrap_or_default(),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_events_of_a_move_tell_when_it_was() {
-        let wall = |seconds: f64| {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            now.unwrap().as_secs_f64() + seconds
-        };
-        let clock = Clock::start();
-        let event = |phase: &str, at: f64| {
-            let relocation = format!("{:032x}", 7);
-            format!(
-                "{{\"schema\":1,\"time_s\":{at},\"relocation\":\"{relocation}\",\
-                 \"event\":\"phase\",\"phase\":\"{phase}\"}}\n"
-            )
-        };
-        let all = [
-            event("memory", wall(1.0)),
-            event("stop", wall(2.0)),
-            event("resume", wall(2.5)),
-        ];
-        let (times, relocation) = made(&all.concat(), clock).unwrap();
-        assert!(relocation.to_string().ends_with("07"));
-        let stood = times.attached - times.cut;
-        assert!((stood.as_secs_f64() - 0.5).abs() < 0.01, "{stood:?}");
-        assert!(made(&all[..2].concat(), clock).is_none());
-        assert!(made("noise\n", clock).is_none());
-    }
 }

@@ -71,6 +71,9 @@ pub(crate) fn furnish(
         seed: scenario.seed,
     };
     for (index, workload) in (0u16..).zip(&scenario.workloads) {
+        if workload.from == machine.name() {
+            in_guest::add_near_end(&mut image, probe_end)?;
+        }
         if workload.servers().any(|name| name == machine.name()) {
             start.push_str(&in_guest::add(&mut image, workload, index, &furniture)?);
         }

@@ -4,6 +4,7 @@ mod agent;
 mod boot;
 mod disk;
 mod furnish;
+mod relocation;
 
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -16,13 +17,14 @@ use crate::clock::Clock;
 use crate::error::{Doing, LabError};
 use crate::guest::console::{Answer, Console};
 use crate::lab::MoveTimes;
-use crate::scenario::{self, MoveKind, Protocol};
+use crate::scenario::{self, Protocol};
 use crate::topology::Hypervisor;
 
 pub(crate) use agent::{Agent, certify};
 pub(crate) use boot::Boot;
 pub(crate) use disk::Disk;
 pub(crate) use furnish::{Daemon, furnish};
+pub(crate) use relocation::Order;
 
 /// From power-on to the daemon's first Locator, on a machine that does other things as well.
 const READY: Duration = Duration::from_secs(60);
@@ -108,20 +110,23 @@ impl Machine {
         self.disk.as_ref()
     }
 
-    /// Moves it to another hypervisor, by the agent of the one that it is on. Only a daemon can be
-    /// told before.
+    /// Moves it to another hypervisor, by the agents of the one that it is on and of the other. Only a
+    /// daemon can be told before.
     pub(crate) fn relocate(
         &mut self,
-        agent: &Agent,
+        agents: [&mut Agent; 2],
         target: &Hypervisor,
-        kind: MoveKind,
+        order: Order,
         clock: Clock,
         out: &Path,
     ) -> Result<(MoveTimes, RelocationId), LabError> {
         self.moves += 1;
         let events = out.join(format!("{}-move-{}.jsonl", self.name(), self.moves));
-        let prepared = kind == MoveKind::Soft && self.speaks_ilnp();
-        let made = agent.relocate(self, target.name(), prepared, clock, &events)?;
+        let order = Order {
+            prepared: order.prepared && self.speaks_ilnp(),
+            ..order
+        };
+        let made = relocation::relocate(self, agents, &order, clock, &events)?;
         target.name().clone_into(&mut self.hypervisor);
         target.site().clone_into(&mut self.site);
         Ok(made)

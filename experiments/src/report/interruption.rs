@@ -187,7 +187,7 @@ fn differences(series: &Series, kind: Kind, run: &RunReport) -> Vec<f64> {
 }
 
 /// The value that this many tenths of the values do not exceed (the nearest rank).
-fn rank(sorted: &[f64], tenths: usize) -> Option<f64> {
+pub(super) fn rank(sorted: &[f64], tenths: usize) -> Option<f64> {
     sorted
         .get((sorted.len() * tenths).div_ceil(10).checked_sub(1)?)
         .copied()

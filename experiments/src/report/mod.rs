@@ -3,6 +3,7 @@
 mod csv_files;
 mod interruption;
 mod names;
+mod neighbour;
 mod relocation;
 mod session;
 mod table;
@@ -19,6 +20,7 @@ use crate::scenario::{MoveKind, Protocol, Scenario};
 
 pub use interruption::{Interruption, Kind};
 pub use names::{NameReport, VisibleReport};
+pub use neighbour::{Beside, NeighbourFlow, NeighbourReport, Stretch};
 pub use relocation::{PhaseReport, RelocationReport};
 pub use session::{FlowReport, SessionReport};
 
@@ -50,6 +52,9 @@ pub struct RunReport {
     pub moves: Vec<MoveReport>,
     /// What the moves did to the sessions, when there is more than one move.
     pub interruptions: Vec<Interruption>,
+    /// What the copies of virtual machines did to sessions between other hosts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub neighbours: Vec<NeighbourReport>,
     /// Every session.
     pub sessions: Vec<SessionReport>,
     /// Every Locator Update of a moving host and its acknowledgements.
@@ -185,6 +190,7 @@ impl RunReport {
                 })
                 .collect(),
             interruptions: vec![],
+            neighbours: vec![],
             sessions: sessions.map(|s| SessionReport::new(s, run)).collect(),
             updates: run
                 .updates
@@ -199,6 +205,7 @@ impl RunReport {
                 .collect(),
             names: run.names.iter().map(NameReport::new).collect(),
         };
+        report.neighbours = neighbour::neighbours(run, &report.moves);
         if report.moves.len() > 1 {
             report.interruptions = interruption::distributions(&report);
         }

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use ilnp_core::id::Locator;
 
-use super::{FlowReport, Kind, MoveReport, Report, RunReport, SessionReport};
+use super::interruption::rank;
+use super::{Beside, FlowReport, Kind, MoveReport, Report, RunReport, SessionReport};
 use crate::measure::flow::Unit;
 use crate::scenario::Program;
 
@@ -24,6 +25,11 @@ pub(super) fn of(report: &Report) -> String {
             let _ = writeln!(text, "\nWhat moves cost over {}", run.protocol.title());
             text.push_str(&interruptions(run));
         }
+    }
+    for run in report.runs.iter().filter(|run| !run.neighbours.is_empty()) {
+        let title = run.protocol.title();
+        let _ = writeln!(text, "\nNeighbours before and during copies over {title}");
+        text.push_str(&neighbours(run));
     }
     if let Some(published) = &report.published {
         let _ = writeln!(text, "\nPublished: {published}");
@@ -210,6 +216,46 @@ fn interruptions(run: &RunReport) -> String {
             milliseconds(one.ninth_decile_ms),
             milliseconds(one.largest_ms),
         ]);
+    }
+    aligned(&rows)
+}
+
+/// A line for each direction of sessions between hosts that stay: medians of all moves.
+fn neighbours(run: &RunReport) -> String {
+    let header = [
+        "session",
+        "n",
+        "a second",
+        "during",
+        "of before",
+        "delay",
+        "during",
+        "of before",
+        "9 of 10",
+        "during",
+    ];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for one in &run.neighbours {
+        for flow in &one.flows {
+            let all = |value: fn(&Beside) -> Option<f64>, digits: usize| {
+                let mut values: Vec<f64> = flow.moves.iter().filter_map(value).collect();
+                values.sort_by(f64::total_cmp);
+                rank(&values, 5).map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
+            };
+            let name = format!("{} {} -> {}", one.program.name(), flow.from, flow.to);
+            rows.push(vec![
+                name,
+                flow.moves.len().to_string(),
+                all(|one| Some(one.before.per_second), 1),
+                all(|one| Some(one.during.per_second), 1),
+                all(|one| Some(one.throughput()), 3),
+                all(|one| one.before.delay_ms, 3),
+                all(|one| one.during.delay_ms, 3),
+                all(Beside::delay, 3),
+                all(|one| one.before.ninth_decile_ms, 3),
+                all(|one| one.during.ninth_decile_ms, 3),
+            ]);
+        }
     }
     aligned(&rows)
 }

@@ -10,6 +10,7 @@ use super::names::locators_at;
 use crate::error::LabError;
 use crate::interrupt::Interrupt;
 use crate::lab::{Lab, MoveTimes};
+use crate::machine::Order;
 use crate::scenario::{Move, MoveKind, Scenario, Workload};
 use crate::workload::{self, Observed, Session};
 
@@ -164,7 +165,12 @@ impl Running {
 /// Makes a move, and returns when it began to matter: with its silence, when it has one.
 fn make(lab: &mut Lab, step: &Move) -> Result<Made, LabError> {
     if lab.topology().machine(&step.host).is_ok() {
-        let (times, relocation) = lab.move_machine(&step.host, &step.to, step.kind)?;
+        let order = Order {
+            prepared: step.kind == MoveKind::Soft,
+            bandwidth: step.bandwidth,
+            fault: step.fault,
+        };
+        let (times, relocation) = lab.move_machine(&step.host, &step.to, order)?;
         return Ok(Made {
             times,
             relocation: Some(relocation),

@@ -110,6 +110,7 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::LinkSettings;
     use std::time::Duration;
 
     const GOOD: &str = r#"
@@ -260,6 +261,21 @@ speed = "1.5MB"
                 "name = \"b\"\nhypervisors = 9",
                 "f.toml:16:15: a site has 1 to 4 hypervisors",
             ),
+            (
+                "to = \"b\"\n\n[[work",
+                "to = \"b\"\nbandwidth = \"20mbit\"\n\n[[work",
+                "f.toml:32:13: \"mobile\" is no virtual machine, and only the move of one",
+            ),
+            (
+                "to = \"b\"\n\n[[work",
+                "to = \"b\"\nbandwidth = \"20\"\n\n[[work",
+                "f.toml:32:13: \"20\" is not a rate with its unit",
+            ),
+            (
+                "to = \"b\"\n\n[[work",
+                "to = \"b\"\nfault = { what = \"abort\", after = \"1s\" }\n\n[[work",
+                "f.toml:32:9: \"mobile\" is no virtual machine, and has no agents",
+            ),
             ("nid = \"0216", "nid = \"0116", "f.toml:26:7: "),
             ("name = \"a\"", "name = \"a b\"", "f.toml:7:8: "),
             ("2001:db8:b::/64", "2001:db8:a::/64", "f.toml:16:12: "),
@@ -289,6 +305,82 @@ speed = "1.5MB"
             let found = complaint(old, new);
             assert!(found.contains(expected), "{new}: {found}");
         }
+    }
+
+    /// Two virtual machines, one of which starts a session.
+    fn between_machines() -> String {
+        let vm = |nid: &str| format!("{nid}\"\nvm = {{}}");
+        let old = "program = \"curl\"\nfrom = \"mobile\"\nto = \"fixed\"\nsize = \"40MB\"\nspeed = \"1.5MB\"";
+        let new = "program = \"udp\"\nfrom = \"fixed\"\nto = \"mobile\"\ndirection = \"out\"\nsize = \"1.2kB\"";
+        GOOD.replace("fe20:ee64\"", &vm("fe20:ee64"))
+            .replace("fe22:ee66\"", &vm("fe22:ee66"))
+            .replace("at = \"4s\"", "at = \"4s\"\nbandwidth = \"20mbit\"")
+            .replace(old, new)
+    }
+
+    #[test]
+    fn virtual_machines_talk_to_each_other_and_move_at_a_rate() {
+        let scenario = parse(&between_machines(), "good.toml").unwrap();
+        assert_eq!(scenario.moves[0].bandwidth, Some(20_000_000));
+        assert_eq!(scenario.workloads[0].size, Some(1200));
+        let table = [
+            (
+                "\"20mbit\"",
+                "\"20kbit\"",
+                "f.toml:33:13: the copy of a virtual machine keeps to",
+            ),
+            (
+                "\"20mbit\"",
+                "\"0mbit\"",
+                "f.toml:33:13: \"0mbit\" is not a rate",
+            ),
+            (
+                "direction = \"out\"\n",
+                "",
+                "f.toml:36:1: probes of a virtual machine go out",
+            ),
+            (
+                "bandwidth = \"20mbit\"",
+                "fault = { what = \"abort\", after = \"61s\" }",
+                "f.toml:33:9: nothing breaks later than a minute",
+            ),
+            (
+                "\"1.2kB\"",
+                "\"1.5kB\"",
+                "f.toml:41:8: a probe has 64 to 1400 octets",
+            ),
+            (
+                "\"udp\"\n",
+                "\"ping\"\n",
+                "f.toml:38:8: \"fixed\" is a virtual machine, and those answer",
+            ),
+            (
+                "to = \"b\"\n\n[[work",
+                "to = \"b\"\n\n[[move]]\nhost = \"fixed\"\nat = \"5s\"\nto = \"a\"\n\n[[work",
+                "f.toml:43:8: \"fixed\" moves, and a virtual machine that does starts no sessions",
+            ),
+        ];
+        for (old, new, expected) in table {
+            assert!(between_machines().contains(old), "{old}");
+            let text = between_machines().replacen(old, new, 1);
+            let found = parse(&text, "f.toml").unwrap_err().to_string();
+            assert!(found.contains(expected), "{new}: {found}");
+        }
+    }
+
+    #[test]
+    fn batches_take_a_millisecond_at_most_on_a_link() {
+        let link = parse(GOOD, "good.toml").unwrap().sites[0].link;
+        assert_eq!(link.largest_batch(), Some(1), "each packet may be lost");
+        let late = |rate| LinkSettings {
+            loss: 0.0,
+            rate,
+            ..link
+        };
+        assert_eq!(late(Some(100_000_000)).largest_batch(), Some(8));
+        assert_eq!(late(Some(1_000_000)).largest_batch(), Some(1));
+        assert_eq!(late(Some(1_000_000_000)).largest_batch(), None);
+        assert_eq!(late(None).largest_batch(), None);
     }
 
     #[test]

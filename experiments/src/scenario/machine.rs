@@ -1,5 +1,7 @@
 //! What is said of a host that is a virtual machine.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::units;
@@ -51,4 +53,30 @@ impl Default for Vm {
             disk: None,
         }
     }
+}
+
+/// Something that breaks while a virtual machine is moved. It runs on at one of the two hypervisors
+/// then; where that is the one that it was to leave, it is moved again and nothing breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Fault {
+    /// What breaks.
+    pub what: Breaks,
+    /// When, from the request to move it.
+    #[serde(with = "units::duration")]
+    pub after: Duration,
+}
+
+/// What breaks. Agents are killed, and started again after a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Breaks {
+    /// The agent of the hypervisor that is left.
+    SourceAgent,
+    /// The agent of the hypervisor that it moves to.
+    TargetAgent,
+    /// The agents of both.
+    BothAgents,
+    /// Nothing: an operator has the move aborted.
+    Abort,
 }

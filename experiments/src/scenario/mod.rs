@@ -15,7 +15,7 @@ mod validate;
 mod workload;
 
 pub use load::{LoadError, load, parse};
-pub use machine::{Accelerator, Disk, Vm};
+pub use machine::{Accelerator, Breaks, Disk, Fault, Vm};
 pub use names::{Dns, NameServer, Resolver, Software};
 pub use validate::Invalid;
 pub use workload::{Direction, Program, Workload};
@@ -166,16 +166,23 @@ pub struct LinkSettings {
 }
 
 impl LinkSettings {
-    /// Whether packets are late and nothing else happens to them, so that many can be carried
-    /// together: at a rate at which a batch of 64 KiB takes a millisecond or so.
-    pub(crate) fn carries_batches(&self) -> bool {
+    /// How many segments may be carried together, when not any number: as many as take a millisecond
+    /// or so where packets are late and nothing else happens to them, and one otherwise.
+    pub(crate) fn largest_batch(&self) -> Option<u64> {
+        /// What a segment of 1500 octets has at least, in bits.
+        const SEGMENT: u64 = 12_000;
         let Self { delay, rate, .. } = *self;
         let late = Self {
             delay,
             rate,
             ..Self::default()
         };
-        *self == late && rate.is_none_or(|rate| rate >= 500_000_000)
+        if *self != late {
+            return Some(1);
+        }
+        // No batch is larger than 64 KiB.
+        let rate = rate.filter(|rate| *rate < 500_000_000)?;
+        Some((rate / 1000 / SEGMENT).max(1))
     }
 }
 
@@ -244,6 +251,13 @@ pub struct Move {
     /// as while a virtual machine stands still.
     #[serde(with = "units::duration", default)]
     pub silence: Duration,
+    /// The rate that the copy of a virtual machine keeps to, in bits a second; as fast as it goes
+    /// when it is not said.
+    #[serde(with = "units::rate", default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<u64>,
+    /// What breaks while a virtual machine is moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
 }
 
 /// That the moves are made again and again. A scenario that was loaded has every one of them in

@@ -15,6 +15,9 @@ const LONGEST_NAME: usize = 10;
 const MOST_NODES: usize = 100;
 /// A guest of less has no room for its programs.
 const MEMORY: RangeInclusive<u64> = 160 << 20..=16 << 30;
+/// In bits a second. At less than this a guest would be copied for longer than the lab waits.
+const BANDWIDTHS: RangeInclusive<u64> = 1_000_000..=1_000_000_000_000;
+const LATEST_FAULT: Duration = Duration::from_secs(60);
 const LARGEST_DISK: u64 = 64 << 30;
 const MOST_HYPERVISORS: u8 = 4;
 /// radvd refuses shorter intervals (RFC 6275 §7.5) and longer ones (RFC 4861 §6.2.1).
@@ -169,6 +172,28 @@ impl Scenario {
             at.key("silence").check(
                 host.vm.is_none() || step.silence.is_zero(),
                 "a virtual machine stands still by itself",
+            )?;
+            at.key("bandwidth").check(
+                step.bandwidth.is_none() || host.vm.is_some(),
+                format_args!(
+                    "\"{}\" is no virtual machine, and only the move of one copies anything",
+                    host.name
+                ),
+            )?;
+            at.key("bandwidth").check(
+                step.bandwidth.is_none_or(|rate| BANDWIDTHS.contains(&rate)),
+                "the copy of a virtual machine keeps to 1mbit to 1000gbit",
+            )?;
+            at.key("fault").check(
+                step.fault.is_none() || host.vm.is_some(),
+                format_args!(
+                    "\"{}\" is no virtual machine, and has no agents that could break",
+                    host.name
+                ),
+            )?;
+            at.key("fault").check(
+                step.fault.is_none_or(|fault| fault.after <= LATEST_FAULT),
+                "nothing breaks later than a minute after the request",
             )?;
             at.key("kind").check(
                 host.vm.is_none() || host.ilnp || step.kind == MoveKind::Hard,

@@ -5,11 +5,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::validate::{Invalid, Path};
-use super::{Scenario, units};
+use super::{Host, Scenario, units};
 
 /// Whether a shorter one survives nobody can tell.
 const SHORTEST_SESSION: Duration = Duration::from_secs(2);
 const LARGEST_FILE: u64 = 4_000_000_000;
+const SHORTEST_PROBE: u64 = 64;
+/// What fits a link of 1500 octets behind every header and a Nonce.
+const LONGEST_DATAGRAM: u64 = 1400;
+const LONGEST_RECORD: u64 = 64_000;
 
 /// Programs that talk while hosts move.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,7 +35,7 @@ pub struct Workload {
     /// Whether the program is given the name of the other host, and looks it up itself.
     #[serde(default)]
     pub by_name: bool,
-    /// curl: the size of the file in octets.
+    /// curl: the size of the file in octets. udp and tcp: that of each probe, 64 unless it is said.
     #[serde(with = "units::size", default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     /// curl: the speed that the server keeps to, octets a second.
@@ -82,13 +86,9 @@ impl Scenario {
     pub(super) fn validate_workload(&self, workload: &Workload, at: &Path) -> Result<(), Invalid> {
         let from = self.check_host(&at.key("from"), &workload.from)?;
         let to = self.check_host(&at.key("to"), &workload.to)?;
-        at.key("from").check(
-            from.vm.is_none(),
-            format_args!(
-                "\"{}\" is a virtual machine, and those answer sessions",
-                from.name
-            ),
-        )?;
+        if from.vm.is_some() {
+            self.validate_from_machine(workload, to, at)?;
+        }
         at.key("program").check(
             to.vm.is_none() || workload.program != Program::Iperf3,
             "a virtual machine answers every program but iperf3",
@@ -104,18 +104,8 @@ impl Scenario {
         if workload.by_name {
             self.validate_by_name(workload, &at.key("by-name"))?;
         }
-        let is_curl = workload.program == Program::Curl;
-        for (key, value) in [("size", workload.size), ("speed", workload.speed)] {
-            at.key(key).check(
-                value.is_some() == is_curl,
-                format_args!("curl needs `{key}`, and no other program has it"),
-            )?;
-            at.key(key).check(
-                value.is_none_or(|value| (1..=LARGEST_FILE).contains(&value)),
-                "a file, and a speed a second, has up to 4 GB and more than nothing",
-            )?;
-        }
-        let is_probe = matches!(workload.program, Program::Udp | Program::Tcp);
+        validate_sizes(workload, at)?;
+        let is_probe = workload.program.is_probe();
         at.key("direction").check(
             workload.direction.is_none() || is_probe,
             "only udp and tcp have a `direction`",
@@ -131,6 +121,36 @@ impl Scenario {
             "probes and requests are sent every 100 us to 10 s",
         )?;
         self.validate_tiers(workload, at)
+    }
+
+    /// What a virtual machine can start: probes to another one, whose answers it writes down by its
+    /// own clock, which would not go on evenly if it moved.
+    fn validate_from_machine(
+        &self,
+        workload: &Workload,
+        to: &Host,
+        at: &Path,
+    ) -> Result<(), Invalid> {
+        let from = &workload.from;
+        at.key("from").check(
+            workload.program.is_probe() && to.vm.is_some(),
+            format_args!(
+                "\"{from}\" is a virtual machine, and those answer sessions, and start udp and tcp \
+                 to other virtual machines"
+            ),
+        )?;
+        at.key("from").check(
+            self.moves.iter().all(|step| step.host != *from),
+            format_args!("\"{from}\" moves, and a virtual machine that does starts no sessions"),
+        )?;
+        at.key("direction").check(
+            workload.direction == Some(Direction::Out),
+            "probes of a virtual machine go out and come back: direction = \"out\"",
+        )?;
+        at.key("by-name").check(
+            !workload.by_name,
+            format_args!("\"{from}\" is a virtual machine, and those look no names up"),
+        )
     }
 
     /// A query is answered by three virtual machines, the one at `to` among them.
@@ -157,6 +177,34 @@ impl Scenario {
     }
 }
 
+fn validate_sizes(workload: &Workload, at: &Path) -> Result<(), Invalid> {
+    let is_curl = workload.program == Program::Curl;
+    let is_probe = workload.program.is_probe();
+    at.key("size").check(
+        workload.size.is_some() == is_curl || is_probe,
+        "curl needs `size`, udp and tcp may have it, and no other program has it",
+    )?;
+    at.key("speed").check(
+        workload.speed.is_some() == is_curl,
+        "curl needs `speed`, and no other program has it",
+    )?;
+    let probes = match workload.program {
+        Program::Udp => SHORTEST_PROBE..=LONGEST_DATAGRAM,
+        _ => SHORTEST_PROBE..=LONGEST_RECORD,
+    };
+    at.key("size").check(
+        !is_probe || workload.size.is_none_or(|size| probes.contains(&size)),
+        format_args!("a probe has {} to {} octets", probes.start(), probes.end()),
+    )?;
+    for (key, value) in [("size", workload.size), ("speed", workload.speed)] {
+        at.key(key).check(
+            value.is_none_or(|value| (1..=LARGEST_FILE).contains(&value)),
+            "a file, and a speed a second, has up to 4 GB and more than nothing",
+        )?;
+    }
+    Ok(())
+}
+
 /// Which programs make the traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -179,6 +227,11 @@ pub enum Program {
 }
 
 impl Program {
+    /// Whether it sends probes of the lab's own.
+    fn is_probe(self) -> bool {
+        matches!(self, Self::Udp | Self::Tcp)
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {

@@ -14,26 +14,21 @@ pub struct Site {
     settings: scenario::Site,
     switch: Namespace,
     router: Namespace,
-    router_mac: String,
 }
 
 impl Site {
     /// Makes the switch and the router of a site.
     pub(super) fn create(run: &RunId, settings: &scenario::Site) -> Result<Self, LabError> {
-        let mut site = Self {
+        let site = Self {
             settings: settings.clone(),
             switch: run.namespace("switch", &settings.name)?,
             router: run.namespace("router", &settings.name)?,
-            router_mac: String::new(),
         };
         site.switch.sysctl(&[
             ("conf/all/disable_ipv6", "1"),
             ("conf/default/disable_ipv6", "1"),
         ])?;
         veth((&site.router, "lan"), (&site.switch, "router"))?;
-        let address = ["/sys/class/net/lan/address"];
-        let address = process::run(site.router.command("cat").args(address), "")?;
-        site.router_mac = String::from_utf8_lossy(&address.stdout).trim().to_owned();
         site.switch.ip(&[
             "link add name lan type bridge mcast_snooping 0",
             "link set lan up",
@@ -81,8 +76,13 @@ impl Site {
     }
 
     /// The MAC address of its router towards the hosts.
-    pub fn router_mac(&self) -> &str {
-        &self.router_mac
+    ///
+    /// # Errors
+    /// When the router is gone.
+    pub fn router_mac(&self) -> Result<String, LabError> {
+        let file = ["/sys/class/net/lan/address"];
+        let said = process::run(self.router.command("cat").args(file), "")?;
+        Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
     }
 
     /// Starts radvd on the router.

@@ -135,7 +135,7 @@ fn sample(
     place: &Place<'_>,
 ) -> Result<Pacer, LabError> {
     let (copy, clock) = (copy.to_owned(), place.clock);
-    Pacer::start(SAMPLE, move |_| {
+    Pacer::punctual(SAMPLE, move |_| {
         let number = std::fs::metadata(&copy).map_or(0, |data| data.len());
         let mut arrivals = arrivals.lock().unwrap_or_else(PoisonError::into_inner);
         if number

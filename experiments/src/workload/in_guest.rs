@@ -1,6 +1,7 @@
 //! The servers of workloads that a virtual machine answers: they are in its image, and start with
 //! it.
 
+use std::fmt::Write;
 use std::net::Ipv6Addr;
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use crate::guest::Image;
 use crate::scenario::{Program, Workload};
 
 /// The far end of probes, and the application of queries, in a guest.
-const PROBE_END: &str = "/usr/bin/ilnp-lab-end";
+pub(super) const PROBE_END: &str = "/usr/bin/ilnp-lab-end";
 
 /// What the servers in a guest are made with.
 pub(crate) struct Furniture<'a, R> {
@@ -77,11 +78,10 @@ pub(crate) fn add(
         Program::Ping => Ok(String::new()),
         Program::Udp | Program::Tcp => {
             let settings = probe::Settings::of(workload);
-            let own = if settings.inward() {
-                format!("--interval {}", settings.interval.as_micros())
-            } else {
-                String::new()
-            };
+            let mut own = format!("--length {}", settings.length);
+            if settings.inward() {
+                let _ = write!(own, " --interval {}", settings.interval.as_micros());
+            }
             image.program(probe_end, PROBE_END)?;
             let over = workload.program.name();
             let command = format!("{PROBE_END} {over} {port} {own}");
@@ -103,6 +103,11 @@ pub(crate) fn add(
         }
         Program::Iperf3 => Err(LabError::Misuse("iperf3 has no end in a guest".to_owned())),
     }
+}
+
+/// Adds what a guest needs to start sessions of its own.
+pub(crate) fn add_near_end(image: &mut Image, probe_end: &Path) -> Result<(), LabError> {
+    image.program(probe_end, PROBE_END)
 }
 
 /// Lines that start a server and wait until it listens, up to a minute.

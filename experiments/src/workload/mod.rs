@@ -110,6 +110,12 @@ pub fn check_installed(program: Program) -> Result<(), LabError> {
 pub fn start(lab: &Lab, workload: &Workload, index: u16) -> Result<Box<dyn Session>, LabError> {
     check_installed(workload.program)?;
     let name = session_name(workload, index);
+    if let Ok(near) = lab.topology().machine(&workload.from) {
+        let remote = SocketAddr::from((address(lab, workload)?, port(index)));
+        let settings = probe::Settings::of(workload);
+        let session = probe::Guest::start(near, remote, &settings, &name, lab.clock())?;
+        return Ok(Box::new(session));
+    }
     let directory = lab.topology().run_directory().join(&name);
     std::fs::create_dir_all(&directory).doing(|| format!("make {}", directory.display()))?;
     let place = Place {

@@ -62,7 +62,7 @@ impl Ssh {
         let mut client = start_client(place, &command)?;
         let printed = Lines::read(client.take_output()?, place.clock)?;
         let mut input = client.take_input()?;
-        let typist = Pacer::start(INTERVAL, move |number| writeln!(input, "{number}").is_ok())?;
+        let typist = Pacer::punctual(INTERVAL, move |number| writeln!(input, "{number}").is_ok())?;
         Ok(Self {
             typist,
             client,

@@ -9,6 +9,7 @@ mod idle;
 mod many;
 mod moves;
 mod names;
+mod neighbours;
 mod pair;
 mod relocate;
 pub mod report;
@@ -31,11 +32,13 @@ pub const LINES: &[(&str, Measure)] = &[
     ("loss", moves::loss),
     ("stall", stall::stall),
     ("relocate-faults", faults::faults),
+    ("relocate-sessions", faults::sessions),
     ("relocate-disk", copies::time),
     ("relocate-delta", copies::delta),
     ("crowd", many::crowd),
     ("idle", idle::idle),
     ("relocate", relocate::relocate),
+    ("relocate-neighbours", neighbours::neighbours),
     ("names-positive", names::positive),
     ("names-nxdomain", names::negative),
     ("names-updates", names::updates),

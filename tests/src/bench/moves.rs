@@ -101,6 +101,8 @@ fn scenario(name: &str, kind: MoveKind, period: Duration) -> Scenario {
             kind,
             overlap: OVERLAP,
             silence: Duration::ZERO,
+            bandwidth: None,
+            fault: None,
         })
         .collect();
     scenario.duration = period * u32::try_from(MOVES).unwrap_or(u32::MAX) + period;

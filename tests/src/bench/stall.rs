@@ -73,6 +73,8 @@ fn scenario() -> Scenario {
             kind: MoveKind::Hard,
             overlap: Duration::ZERO,
             silence: Duration::from_millis(silence),
+            bandwidth: None,
+            fault: None,
         })
         .collect();
     scenario.duration = PERIOD * u32::try_from(MOVES).unwrap_or(u32::MAX) + PERIOD;

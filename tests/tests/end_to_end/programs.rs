@@ -23,6 +23,8 @@ fn there_and_back(name: &str) -> Scenario {
             kind: MoveKind::Hard,
             overlap: Duration::ZERO,
             silence: Duration::ZERO,
+            bandwidth: None,
+            fault: None,
         })
         .collect();
     scenario.duration = PERIOD * 4;

@@ -6,7 +6,7 @@ use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{LENGTH, probe};
+use super::probe;
 use crate::error::{Doing, LabError};
 use crate::workload::pace::Pacer;
 
@@ -15,11 +15,20 @@ pub(super) const MARK: usize = 16;
 /// The mark of a probe that has.
 pub(super) const ECHO: u8 = 1;
 
+/// What a far end is told of the probes.
+#[derive(Clone, Copy, Debug)]
+pub struct Own {
+    /// The time from one of its own to the next; `None` for no probes of its own.
+    pub interval: Option<Duration>,
+    /// The octets of every probe.
+    pub length: u16,
+}
+
 /// Answers on a port for ever.
 ///
 /// # Errors
 /// [`LabError::Io`] when the port cannot be opened.
-pub fn serve(over_tcp: bool, port: u16, interval: Option<Duration>) -> Result<(), LabError> {
+pub fn serve(over_tcp: bool, port: u16, own: Own) -> Result<(), LabError> {
     let address = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
     let what = || format!("answer on port {port}");
     if over_tcp {
@@ -27,26 +36,26 @@ pub fn serve(over_tcp: bool, port: u16, interval: Option<Duration>) -> Result<()
         loop {
             // A connection that is gone ends its own service only.
             if let Ok((stream, _)) = listener.accept()
-                && let Err(error) = serve_stream(stream, interval)
+                && let Err(error) = serve_stream(stream, own)
             {
                 tracing::info!(%error, "a connection ended");
             }
         }
     }
-    serve_datagrams(&Arc::new(UdpSocket::bind(address).doing(what)?), interval)
+    serve_datagrams(&Arc::new(UdpSocket::bind(address).doing(what)?), own)
 }
 
 /// Sends back what comes on one connection, until its end.
-fn serve_stream(mut stream: TcpStream, interval: Option<Duration>) -> io::Result<()> {
+fn serve_stream(mut stream: TcpStream, probes: Own) -> io::Result<()> {
     stream.set_nodelay(true)?;
     // Two threads write whole probes.
     let output = Arc::new(Mutex::new(stream.try_clone()?));
     let own = Arc::clone(&output);
-    let _sender = start(interval, move |octets| {
+    let _sender = start(probes, move |octets| {
         let mut output = own.lock().unwrap_or_else(PoisonError::into_inner);
         output.write_all(octets).is_ok()
     });
-    let mut octets = [0; LENGTH];
+    let mut octets = vec![0; probes.length.into()];
     loop {
         stream.read_exact(&mut octets)?;
         octets[MARK] = ECHO;
@@ -56,8 +65,8 @@ fn serve_stream(mut stream: TcpStream, interval: Option<Duration>) -> io::Result
 }
 
 /// Sends back every datagram to whom it came from. Who says hello gets probes from then on.
-fn serve_datagrams(socket: &Arc<UdpSocket>, interval: Option<Duration>) -> Result<(), LabError> {
-    let mut buffer = [0; LENGTH + 1];
+fn serve_datagrams(socket: &Arc<UdpSocket>, probes: Own) -> Result<(), LabError> {
+    let mut buffer = vec![0; probes.length.into()];
     let mut sender = None;
     loop {
         // Errors are what ICMP told about datagrams sent.
@@ -69,7 +78,7 @@ fn serve_datagrams(socket: &Arc<UdpSocket>, interval: Option<Duration>) -> Resul
             Some(mark) => *mark = ECHO,
             None if sender.is_none() => {
                 let socket = Arc::clone(socket);
-                sender = start(interval, move |octets| {
+                sender = start(probes, move |octets| {
                     let _ = socket.send_to(octets, peer);
                     true
                 });
@@ -82,11 +91,11 @@ fn serve_datagrams(socket: &Arc<UdpSocket>, interval: Option<Duration>) -> Resul
 
 /// Starts to send probes. When they were sent is not said: the clock is another one.
 fn start(
-    interval: Option<Duration>,
+    Own { interval, length }: Own,
     mut send: impl FnMut(&[u8]) -> bool + Send + 'static,
 ) -> Option<Pacer> {
     let paced = Pacer::start(interval?, move |number| {
-        send(&probe(number, Duration::ZERO))
+        send(&probe(number, Duration::ZERO, length))
     });
     paced
         .inspect_err(|error| tracing::error!(%error, "sends no probes"))

@@ -1,11 +1,15 @@
 //! Numbered probes of the lab's own, as datagrams and on a TCP connection.
 
+mod ask;
 mod echo;
+mod guest;
 mod remote;
 mod tcp;
 mod udp;
 
-pub use echo::serve;
+pub use ask::ask;
+pub use echo::{Own, serve};
+pub(crate) use guest::Guest;
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,13 +18,14 @@ use std::time::Duration;
 
 use super::Session;
 use crate::clock::Clock;
-use crate::error::LabError;
+use crate::error::{Doing, LabError};
 use crate::measure::flow::{Arrival, Flow};
 use crate::scenario::{Direction, Program, Workload};
 use crate::topology::{Host, Party};
 
-/// The length of a probe: its number, when it was sent in nanoseconds, then zeros.
-const LENGTH: usize = 64;
+/// The length of a probe, unless it is said: its number, when it was sent in nanoseconds, a mark,
+/// then zeros.
+const LENGTH: u16 = 64;
 /// How long the other end may take to answer at first.
 const START: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_millis(20);
@@ -38,15 +43,19 @@ pub struct Settings {
     pub direction: Direction,
     /// The time from one to the next.
     pub interval: Duration,
+    /// The octets of each, 64 at least.
+    pub length: u16,
 }
 
 impl Settings {
     /// The probes of a workload.
     pub fn of(workload: &Workload) -> Self {
+        let length = workload.size.and_then(|size| u16::try_from(size).ok());
         Self {
             over_tcp: workload.program == Program::Tcp,
             direction: workload.direction.unwrap_or_default(),
             interval: workload.interval.unwrap_or(Duration::from_millis(1)),
+            length: length.unwrap_or(LENGTH),
         }
     }
 
@@ -84,9 +93,13 @@ pub fn start(
 ) -> Result<Box<dyn Session>, LabError> {
     let remote = SocketAddr::from((ends.address, ends.port));
     Ok(match ends.to {
-        Party::Machine(_) => {
-            let remote = remote::Remote::start(ends.from, ends.to, remote, settings, clock);
-            Box::new(remote?)
+        Party::Machine(far) => {
+            let near = ends.from;
+            let open = || remote::Wire::open(remote, settings.over_tcp);
+            let wire = near.namespace().inside(open)?;
+            let wire = wire.doing(|| format!("reach {remote} from {}", near.name()))?;
+            let names = (near.name(), far.name());
+            Box::new(remote::Remote::start(wire, names, settings, clock)?)
         }
         Party::Host(far) if settings.over_tcp => {
             Box::new(tcp::Tcp::start((ends.from, far), remote, settings, clock)?)
@@ -96,11 +109,10 @@ pub fn start(
 }
 
 /// The octets of a probe that is sent now.
-fn probe(number: u64, now: Duration) -> [u8; LENGTH] {
-    let mut octets = [0; LENGTH];
+fn probe(number: u64, now: Duration, length: u16) -> Vec<u8> {
     let nanos = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-    octets[..8].copy_from_slice(&number.to_be_bytes());
-    octets[8..16].copy_from_slice(&nanos.to_be_bytes());
+    let mut octets = [number.to_be_bytes(), nanos.to_be_bytes()].concat();
+    octets.resize(length.into(), 0);
     octets
 }
 
@@ -108,7 +120,7 @@ fn probe(number: u64, now: Duration) -> [u8; LENGTH] {
 fn arrival(octets: &[u8], now: Duration) -> Option<Arrival> {
     let (number, rest) = octets.split_first_chunk::<8>()?;
     let sent = Duration::from_nanos(u64::from_be_bytes(*rest.first_chunk()?));
-    (octets.len() == LENGTH).then(|| Arrival {
+    (octets.len() >= LENGTH.into()).then(|| Arrival {
         at: now,
         number: u64::from_be_bytes(*number),
         delay: Some(now.saturating_sub(sent)),

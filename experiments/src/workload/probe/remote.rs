@@ -7,12 +7,11 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use super::echo::{ECHO, MARK};
-use super::{HELLO, LENGTH, RETRY, Record, START, STOP, Settings, arrival, probe};
+use super::{HELLO, RETRY, Record, START, STOP, Settings, arrival, probe};
 use crate::clock::Clock;
 use crate::error::{Doing, LabError};
-use crate::measure::flow::{Flow, Unit};
+use crate::measure::flow::{Arrival, Flow, Unit};
 use crate::realtime::prefer_this_thread;
-use crate::topology::{Host, Party};
 use crate::workload::pace::Pacer;
 use crate::workload::{Observed, Session};
 
@@ -31,37 +30,27 @@ pub(super) struct Remote {
 }
 
 /// What carries the probes.
-enum Wire {
+pub(super) enum Wire {
     Datagrams(UdpSocket),
     Stream(TcpStream),
 }
 
 impl Remote {
+    /// Starts to send probes from `from` on a way that is open to `to`.
     pub(super) fn start(
-        near: &Host,
-        far: Party<'_>,
-        remote: SocketAddr,
+        wire: Wire,
+        (from, to): (&str, &str),
         settings: &Settings,
         clock: Clock,
     ) -> Result<Self, LabError> {
-        let open = || {
-            if settings.over_tcp {
-                connect(remote)
-            } else {
-                greet(remote)
-            }
-        };
-        let wire = near
-            .namespace()
-            .inside(open)?
-            .doing(|| format!("reach {remote} from {}", near.name()))?;
         let wire = Arc::new(wire);
         let (echoes, own) = (Record::default(), Record::default());
         let receiver = {
             let (wire, echoes, own) = (Arc::clone(&wire), echoes.clone(), own.clone());
+            let length = settings.length;
             std::thread::Builder::new()
                 .name("lab-receive".to_owned())
-                .spawn(move || receive(&wire, &echoes, &own, clock).err())
+                .spawn(move || receive(&wire, length, &echoes, &own, clock).err())
                 .doing(|| "start a thread".to_owned())?
         };
         let mut session = Self {
@@ -71,14 +60,21 @@ impl Remote {
             echoes,
             own,
             settings: *settings,
-            from: near.name().to_owned(),
-            to: far.name().to_owned(),
+            from: from.to_owned(),
+            to: to.to_owned(),
         };
         if settings.outward() {
-            let send = move |number| wire.send(&probe(number, clock.now()));
-            session.sender = Some(Pacer::start(settings.interval, send)?);
+            let length = settings.length;
+            let send = move |number| wire.send(&probe(number, clock.now(), length));
+            session.sender = Some(Pacer::punctual(settings.interval, send)?);
         }
         Ok(session)
+    }
+
+    /// Takes the probes that came back since the last time, and says whether more may come.
+    pub(super) fn take_echoes(&self) -> (Vec<Arrival>, bool) {
+        let goes_on = self.receiver.as_ref().is_some_and(|r| !r.is_finished());
+        (self.echoes.take(), goes_on)
     }
 
     /// Ends the receiver, and returns the error that broke a connection.
@@ -170,7 +166,7 @@ fn greet(remote: SocketAddr) -> io::Result<Wire> {
     while Instant::now() < end {
         // A port that is not reachable yet is tried again.
         let _ = socket.send(HELLO);
-        if socket.recv(&mut [0; LENGTH]).is_ok() {
+        if socket.recv(&mut [0; HELLO.len()]).is_ok() {
             socket.set_read_timeout(Some(STOP))?;
             return Ok(Wire::Datagrams(socket));
         }
@@ -179,6 +175,15 @@ fn greet(remote: SocketAddr) -> io::Result<Wire> {
 }
 
 impl Wire {
+    /// Opens a way to a far end that answers.
+    pub(super) fn open(remote: SocketAddr, over_tcp: bool) -> io::Result<Self> {
+        if over_tcp {
+            connect(remote)
+        } else {
+            greet(remote)
+        }
+    }
+
     /// Sends a probe; a connection that is broken takes none.
     fn send(&self, octets: &[u8]) -> bool {
         match self {
@@ -192,7 +197,7 @@ impl Wire {
     }
 
     /// Reads on; `filled` octets of a probe are there. Returns how many are there then.
-    fn read(&self, buffer: &mut [u8; LENGTH], filled: usize) -> io::Result<usize> {
+    fn read(&self, buffer: &mut [u8], filled: usize) -> io::Result<usize> {
         match self {
             Self::Datagrams(socket) => Ok(socket.recv(buffer).unwrap_or(0)),
             Self::Stream(stream) => match (&mut &*stream).read(&mut buffer[filled..]) {
@@ -212,9 +217,15 @@ impl Wire {
     }
 }
 
-fn receive(wire: &Wire, echoes: &Record, own: &Record, clock: Clock) -> io::Result<()> {
+fn receive(
+    wire: &Wire,
+    length: u16,
+    echoes: &Record,
+    own: &Record,
+    clock: Clock,
+) -> io::Result<()> {
     prefer_this_thread();
-    let mut buffer = [0; LENGTH];
+    let mut buffer = vec![0; length.into()];
     let mut filled = 0;
     while !own.is_stopped() {
         filled = match wire.read(&mut buffer, filled) {
@@ -222,7 +233,8 @@ fn receive(wire: &Wire, echoes: &Record, own: &Record, clock: Clock) -> io::Resu
             Err(_) if own.is_stopped() => return Ok(()),
             read => read?,
         };
-        let Some(mut arrival) = arrival(&buffer, clock.now()).filter(|_| filled == LENGTH) else {
+        let Some(mut arrival) = arrival(&buffer, clock.now()).filter(|_| filled == buffer.len())
+        else {
             continue;
         };
         filled = 0;

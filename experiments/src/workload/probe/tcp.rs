@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
-use super::{LENGTH, Record, START, STOP, Settings, arrival, is_contiguous, probe};
+use super::{Record, START, STOP, Settings, arrival, is_contiguous, probe};
 use crate::clock::Clock;
 use crate::error::{Doing, LabError};
 use crate::measure::flow::{Flow, Unit};
@@ -89,13 +89,15 @@ impl Way {
             |stream: &TcpStream| stream.try_clone().doing(|| "copy a socket".to_owned());
         let record = Record::default();
         let (mut socket, written) = (duplicate(sink)?, record.clone());
+        let length = settings.length;
         let receiver = std::thread::Builder::new()
             .name("lab-receive".to_owned())
-            .spawn(move || receive(&mut socket, &written, clock).err())
+            .spawn(move || receive(&mut socket, length, &written, clock).err())
             .doing(|| "start a thread".to_owned())?;
         let mut socket = duplicate(source)?;
-        let sender = Pacer::start(settings.interval, move |number| {
-            socket.write_all(&probe(number, clock.now())).is_ok()
+        let sender = Pacer::punctual(settings.interval, move |number| {
+            let octets = probe(number, clock.now(), length);
+            socket.write_all(&octets).is_ok()
         })?;
         Ok(Self {
             sender,
@@ -127,9 +129,9 @@ impl Way {
     }
 }
 
-fn receive(socket: &mut TcpStream, record: &Record, clock: Clock) -> io::Result<()> {
+fn receive(socket: &mut TcpStream, length: u16, record: &Record, clock: Clock) -> io::Result<()> {
     prefer_this_thread();
-    let mut buffer = [0; LENGTH];
+    let mut buffer = vec![0; length.into()];
     let mut filled = 0;
     while !record.is_stopped() {
         match socket.read(&mut buffer[filled..]) {
@@ -138,7 +140,7 @@ fn receive(socket: &mut TcpStream, record: &Record, clock: Clock) -> io::Result<
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
-        if filled == LENGTH {
+        if filled == buffer.len() {
             filled = 0;
             if let Some(arrival) = arrival(&buffer, clock.now()) {
                 record.push(arrival);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use super::{HELLO, LENGTH, RETRY, Record, START, STOP, Settings, arrival, probe};
+use super::{HELLO, RETRY, Record, START, STOP, Settings, arrival, probe};
 use crate::clock::Clock;
 use crate::error::{Doing, LabError};
 use crate::measure::flow::{Flow, Unit};
@@ -83,7 +83,7 @@ impl Udp {
 /// Lets the far end learn the near end's address, and connects it.
 fn meet(near: &UdpSocket, far: &UdpSocket) -> bool {
     let end = Instant::now() + START;
-    let mut buffer = [0; LENGTH];
+    let mut buffer = [0; HELLO.len()];
     while Instant::now() < end {
         // A port that is not reachable yet is tried again.
         let _ = near.send(HELLO);
@@ -106,19 +106,19 @@ impl Way {
         settings: &Settings,
         clock: Clock,
     ) -> Result<Self, LabError> {
-        let record = Record::default();
+        let (record, length) = (Record::default(), settings.length);
         let (socket, written) = (Arc::clone(sink), record.clone());
         socket
             .set_read_timeout(Some(STOP))
             .doing(|| "set a time limit".to_owned())?;
         let receiver = std::thread::Builder::new()
             .name("lab-receive".to_owned())
-            .spawn(move || receive(&socket, &written, clock))
+            .spawn(move || receive(&socket, length, &written, clock))
             .doing(|| "start a thread".to_owned())?;
         let socket = Arc::clone(source);
-        let sender = Pacer::start(settings.interval, move |number| {
+        let sender = Pacer::punctual(settings.interval, move |number| {
             // A datagram that cannot be sent is one that is lost.
-            let _ = socket.send(&probe(number, clock.now()));
+            let _ = socket.send(&probe(number, clock.now(), length));
             true
         })?;
         Ok(Self {
@@ -155,9 +155,9 @@ impl Drop for Way {
     }
 }
 
-fn receive(socket: &UdpSocket, record: &Record, clock: Clock) {
+fn receive(socket: &UdpSocket, length: u16, record: &Record, clock: Clock) {
     prefer_this_thread();
-    let mut buffer = [0; LENGTH + 1];
+    let mut buffer = vec![0; length.into()];
     while !record.is_stopped() {
         // Errors are time limits and what ICMP told about packets sent: neither ends the flow.
         let Ok(length) = socket.recv(&mut buffer) else {
