@@ -77,7 +77,7 @@ impl<'a> Agents<'a> {
         let kernel = Kernel::find().unwrap();
         let path = self.network.directory().join("image.cpio");
         let mut image = Image::begin(&path, &kernel).unwrap();
-        for name in ["ilnp-hostd", "ilnp"] {
+        for name in ["ilnp-hostd", "ilnp", "dirty-memory"] {
             let program = tests::program(name);
             image
                 .program(&program, &format!("/usr/bin/{name}"))
@@ -159,8 +159,16 @@ arguments = ["-kernel", {kernel:?}, "-initrd", {image:?}, "-no-reboot",
     /// Begins something at a site.
     pub(crate) fn begin(&self, site: &str, arguments: &[&str]) -> Process {
         let mut command = self.command(site, arguments);
-        let log = self.network.directory().join("begun.log");
-        Process::start(arguments[0], &mut command, &log).unwrap()
+        Process::start("command", &mut command, &self.begun_log()).unwrap()
+    }
+
+    fn begun_log(&self) -> PathBuf {
+        self.network.directory().join("begun.log")
+    }
+
+    /// What was said by all that was begun.
+    pub(crate) fn begun(&self) -> String {
+        fs::read_to_string(self.begun_log()).unwrap_or_default()
     }
 
     fn run(&self, site: &str, arguments: &[&str]) -> Output {

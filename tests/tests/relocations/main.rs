@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod agents;
+mod convergence;
 mod network;
 
 use agents::{Agents, LONGEST};
@@ -14,6 +15,18 @@ use serde_json::{Value, json};
 
 /// What the guest tells after a move where no name servers are configured.
 const TOLD: [&str; 3] = ["usable", "acknowledged", "all-acknowledged"];
+
+/// The guest runs at a, and sends lines to its correspondent.
+#[track_caller]
+fn in_session(network: &Network) -> Agents<'_> {
+    network.advertise("a");
+    let agents = Agents::start(network);
+    agents.ok("a", &["start", "vm1"]);
+    agents.wait_ready("a");
+    agents.in_guest("a", "/lab/lines &");
+    network.wait_for_more_lines();
+    agents
+}
 
 /// The events that the guest told of a move, in order, once the last has come.
 #[track_caller]
@@ -35,12 +48,7 @@ fn told(agents: &Agents<'_>, site: &str) -> Vec<String> {
 #[test]
 fn a_guest_that_is_told_in_advance_needs_no_router_where_it_arrives() {
     let network = Network::new("told");
-    network.advertise("a");
-    let agents = Agents::start(&network);
-    agents.ok("a", &["start", "vm1"]);
-    agents.wait_ready("a");
-    agents.in_guest("a", "/lab/lines &");
-    network.wait_for_more_lines();
+    let agents = in_session(&network);
 
     // No router advertises anything at b.
     agents.ok("a", &["move", "vm1", "--to", "b", "--soft"]);
@@ -109,12 +117,7 @@ fn wait_expects(agents: &Agents<'_>, place: Option<&str>) {
 #[test]
 fn a_guest_is_prepared_for_a_move_that_comes_later_or_not_at_all() {
     let network = Network::new("later");
-    network.advertise("a");
-    let agents = Agents::start(&network);
-    agents.ok("a", &["start", "vm1"]);
-    agents.wait_ready("a");
-    agents.in_guest("a", "/lab/lines &");
-    network.wait_for_more_lines();
+    let agents = in_session(&network);
 
     // The guest and its correspondent know, and nothing else is different.
     let said = agents.ok("a", &["prepare", "vm1", "--to", "b"]);
@@ -162,13 +165,8 @@ fn a_guest_is_prepared_for_a_move_that_comes_later_or_not_at_all() {
 #[test]
 fn a_guest_whose_daemon_does_not_answer_is_moved_all_the_same() {
     let network = Network::new("deaf");
-    network.advertise("a");
     network.advertise("b");
-    let agents = Agents::start(&network);
-    agents.ok("a", &["start", "vm1"]);
-    agents.wait_ready("a");
-    agents.in_guest("a", "/lab/lines &");
-    network.wait_for_more_lines();
+    let agents = in_session(&network);
     agents.in_guest("a", "killall -STOP ilnp-hostd");
 
     let error = agents.refused("a", &["move", "vm1", "--to", "b", "--soft"]);
