@@ -5,6 +5,9 @@
 //! a pinned program marks where they are. Either way no packet passes an interface unseen while a
 //! new daemon takes over.
 
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
 use aya::Ebpf;
 use aya::programs::links::{FdLink, PinnedLink};
 use aya::programs::tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcHandle};
@@ -18,6 +21,10 @@ use nix::net::if_::if_indextoname;
 use super::error::{DataPathError, errno};
 use super::pins::Pins;
 use super::qdisc;
+
+/// How long the kernel may take to take a link away whose last pin is gone; milliseconds, mostly.
+const RELEASE: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(1);
 
 /// Which way programs are hooked to interfaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -202,9 +209,18 @@ impl Programs {
             }
         }
         let name = interface_name(at.interface)?;
-        let order = TcAttachOptions::TcxOrder(at.program.order());
-        let link = program
-            .attach_with_options(&name, at.program.direction(), order)
+        let order = || TcAttachOptions::TcxOrder(at.program.order());
+        let deadline = Instant::now() + RELEASE;
+        let attached = loop {
+            match program.attach_with_options(&name, at.program.direction(), order()) {
+                // By a link whose pin was removed a moment ago.
+                Err(error) if errno(&error) == Some(Errno::EEXIST) && Instant::now() < deadline => {
+                    sleep(LOOK);
+                }
+                attached => break attached,
+            }
+        };
+        let link = attached
             .and_then(|id| program.take_link(id))
             .map_err(failed)?;
         FdLink::try_from(link)

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, sleep};
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use ilnp_hostd::datapath::{AttachMethod, DataPath};
 
 use crate::pair::{Pair, when_free};
@@ -96,6 +96,28 @@ fn change_daemons(pair: &mut Pair) -> anyhow::Result<()> {
                 "an interface was lost"
             );
         }
+    }
+    Ok(())
+}
+
+/// The kernel takes a program away some time after its last pin.
+#[test]
+fn an_interface_that_was_left_is_used_again_at_once() -> anyhow::Result<()> {
+    for method in [AttachMethod::Tcx, AttachMethod::Clsact] {
+        let mut pair = Pair::new(method, 12)?;
+        let host = &mut pair.hosts[0];
+        let attached = host.data_path().attached();
+        let eth0 = *attached.first().context("no interface is attached")?;
+        let (data_path, _) = host.held.as_mut().context("it is closed")?;
+        host.namespace.inside(|| {
+            (0..20).try_for_each(|_| {
+                data_path.detach(eth0)?;
+                data_path.attach(eth0)
+            })
+        })??;
+        ensure!(host.data_path().attached() == attached, "{method:?}");
+        host.abandon();
+        clean_up(&mut pair)?;
     }
     Ok(())
 }
