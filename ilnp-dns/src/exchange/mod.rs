@@ -9,7 +9,7 @@ mod transport;
 mod tests;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -62,6 +62,21 @@ pub enum ExchangeError {
     },
 }
 
+/// Where a request goes, and from where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// The server.
+    pub server: SocketAddr,
+    /// An address of this host; `None` for one that the kernel chooses.
+    pub from: Option<Ipv6Addr>,
+}
+
+impl From<SocketAddr> for Way {
+    fn from(server: SocketAddr) -> Self {
+        Self { server, from: None }
+    }
+}
+
 /// An identifier that nobody can guess.
 pub fn fresh_id() -> u16 {
     let mut id = [0; 2];
@@ -87,7 +102,7 @@ pub async fn exchange(
     limit: Duration,
 ) -> Result<Vec<u8>, ExchangeError> {
     let anything = |_answer: &[u8]| Ok(());
-    both(server, limit, || (request.to_vec(), anything)).await
+    both(server.into(), limit, || (request.to_vec(), anything)).await
 }
 
 /// How a request travels.
@@ -111,8 +126,8 @@ pub(crate) async fn pass_on(
     let renamed = [&id, request.get(2..).unwrap_or_default()].concat();
     let (anything, mut none) = (|_answer: &[u8]| Ok(()), None);
     let mut answer = match transport {
-        Transport::Udp => over_udp(server, &renamed, anything, &mut none).await?,
-        Transport::Tcp => over_tcp(server, &renamed, anything, &mut none).await?,
+        Transport::Udp => over_udp(server.into(), &renamed, anything, &mut none).await?,
+        Transport::Tcp => over_tcp(server.into(), &renamed, anything, &mut none).await?,
     };
     answer[..2].copy_from_slice(&request[..2]);
     Ok(answer)
@@ -125,11 +140,12 @@ pub(crate) async fn pass_on(
 /// [`ExchangeError`] after `limit` with TCP in it. Datagrams with a wrong signature do not end the
 /// waiting, since anybody may send them; the error tells of the last.
 pub async fn exchange_signed(
-    server: SocketAddr,
+    way: impl Into<Way>,
     request: &Message,
     key: &Arc<TsigKey>,
     limit: Duration,
 ) -> Result<Message, ExchangeError> {
+    let way = way.into();
     let prepare = || {
         let request = Message {
             id: fresh_id(),
@@ -140,13 +156,14 @@ pub async fn exchange_signed(
         let accept = move |answer: &[u8]| verifier.verify(answer, unix_now());
         (wire, accept)
     };
-    let answer = both(server, limit, prepare).await?;
+    let answer = both(way, limit, prepare).await?;
+    let server = way.server;
     Message::from_wire(&answer).map_err(|source| ExchangeError::Malformed { server, source })
 }
 
 /// Tries UDP, and TCP if need be, each with a request of its own and the check of its answer.
 async fn both<A>(
-    server: SocketAddr,
+    way: Way,
     limit: Duration,
     mut prepare: impl FnMut() -> (Vec<u8>, A),
 ) -> Result<Vec<u8>, ExchangeError>
@@ -157,15 +174,16 @@ where
     let tries = async {
         let (request, accept) = prepare();
         if request.len() <= MAX_UDP_REQUEST {
-            let answer = over_udp(server, &request, accept, &mut refused).await?;
+            let answer = over_udp(way, &request, accept, &mut refused).await?;
             if !is_truncated(&answer) {
                 return Ok(answer);
             }
         }
         let (request, accept) = prepare();
-        over_tcp(server, &request, accept, &mut refused).await
+        over_tcp(way, &request, accept, &mut refused).await
     };
     let result = tokio::time::timeout(limit, tries).await;
+    let server = way.server;
     match (result, refused) {
         (Ok(Ok(answer)), _) => Ok(answer),
         (_, Some(source)) => Err(ExchangeError::Signature { server, source }),

@@ -4,8 +4,9 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
+use super::Way;
 use crate::raw::{HEADER, Raw};
 use crate::tsig::AnswerError;
 
@@ -18,16 +19,16 @@ const OPCODE: u8 = 0x78;
 /// Sends a datagram and waits for one that answers it and is accepted. The last that answers it
 /// and is not goes to `refused`.
 pub(super) async fn over_udp(
-    server: SocketAddr,
+    Way { server, from }: Way,
     request: &[u8],
     mut accept: impl FnMut(&[u8]) -> Result<(), AnswerError>,
     refused: &mut Option<AnswerError>,
 ) -> io::Result<Vec<u8>> {
-    let any: SocketAddr = match server {
+    let own: SocketAddr = match server {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (from.unwrap_or(Ipv6Addr::UNSPECIFIED), 0).into(),
     };
-    let socket = UdpSocket::bind(any).await?;
+    let socket = UdpSocket::bind(own).await?;
     socket.connect(server).await?;
     socket.send(request).await?;
     let mut buffer = vec![0; MAX_MESSAGE];
@@ -46,12 +47,19 @@ pub(super) async fn over_udp(
 
 /// Sends a request on a connection of its own.
 pub(super) async fn over_tcp(
-    server: SocketAddr,
+    Way { server, from }: Way,
     request: &[u8],
     mut accept: impl FnMut(&[u8]) -> Result<(), AnswerError>,
     refused: &mut Option<AnswerError>,
 ) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(server).await?;
+    let mut stream = match (server, from) {
+        (SocketAddr::V6(_), Some(from)) => {
+            let socket = TcpSocket::new_v6()?;
+            socket.bind((from, 0).into())?;
+            socket.connect(server).await?
+        }
+        _ => TcpStream::connect(server).await?,
+    };
     let length = u16::try_from(request.len()).map_err(io::Error::other)?;
     // In one segment: some servers wait for the rest slowly.
     let framed = [&length.to_be_bytes(), request].concat();

@@ -1,7 +1,7 @@
 //! What is published for a host, and the update that does it (RFC 2136 §2).
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -77,6 +77,12 @@ impl Whereabouts {
     /// The Node Identifier.
     pub fn nid(&self) -> Nid {
         self.nid
+    }
+
+    /// The address with the best Locator.
+    pub(super) fn address(&self) -> Option<Ipv6Addr> {
+        let (_, locator) = self.locators.first()?;
+        Some(IlVector::new(self.nid, *locator).address())
     }
 
     /// The Locators, best first.

@@ -1,6 +1,6 @@
 //! Sends what [`super::primary`] decides: a task for each primary.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use super::primary::{Primary, Step};
 use super::problem::Problem;
 use super::records::{Publication, Whereabouts};
 use super::status::{Status, Trying};
-use crate::exchange::{ExchangeError, exchange, exchange_signed, fresh_id};
+use crate::exchange::{ExchangeError, Way, exchange, exchange_signed, fresh_id};
 use crate::message::Message;
 
 /// How long an update that is under way may keep a newer one waiting for its answer. Two that are
@@ -69,6 +69,7 @@ impl Task {
                 Step::Update(..) => GRACE,
                 Step::Query(..) | Step::Wait(_) => Duration::ZERO,
             };
+            let way = self.way();
             let news = news(&mut wanted, self.primary.wanted().cloned(), grace);
             tokio::select! {
                 host = news => match host {
@@ -77,13 +78,24 @@ impl Task {
                     Ok(None) => self.primary.want_nothing(),
                     Err(_sender_gone) => return,
                 },
-                answer = perform(&self.publication, self.server, step) => {
+                answer = perform(&self.publication, way, step) => {
                     if let Some(answer) = answer {
                         self.take(answer);
                     }
                 }
             }
             self.tell();
+        }
+    }
+
+    /// The first try goes from the address that it tells of. A host that has just moved has the
+    /// old one, too, and until that is deprecated the kernel may choose it, to which no answer comes any more.
+    fn way(&self) -> Way {
+        let first = self.primary.trying().filter(|trying| trying.failures == 0);
+        let host = first.and_then(|_| self.primary.wanted());
+        Way {
+            server: self.server,
+            from: host.and_then(Whereabouts::address).filter(is_here),
         }
     }
 
@@ -119,6 +131,11 @@ impl Task {
     }
 }
 
+/// Whether an address is of this host, and may be sent from.
+fn is_here(address: &Ipv6Addr) -> bool {
+    UdpSocket::bind((*address, 0)).is_ok()
+}
+
 /// What is wanted, `grace` after it became something else than `before`.
 async fn news(
     wanted: &mut watch::Receiver<Option<Whereabouts>>,
@@ -138,13 +155,13 @@ fn kind(trying: &Trying) -> Option<&'static str> {
 /// Does a step. The answer, unless it was to wait.
 async fn perform(
     publication: &Publication,
-    server: SocketAddr,
+    way: Way,
     step: Step,
 ) -> Option<Result<Message, Problem>> {
     let answer = match step {
-        Step::Query(query, patience) => query_once(server, query, patience).await,
+        Step::Query(query, patience) => query_once(way.server, query, patience).await,
         Step::Update(update, patience) => {
-            exchange_signed(server, &update, &publication.key, patience).await
+            exchange_signed(way, &update, &publication.key, patience).await
         }
         Step::Wait(Some(until)) => {
             tokio::time::sleep_until(until.into()).await;

@@ -6,6 +6,7 @@ mod mistakes;
 mod moves;
 mod outages;
 mod signatures;
+mod way;
 
 use tests::name_servers::{Key, NameServer, Role, Setup, Software};
 
