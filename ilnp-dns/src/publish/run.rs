@@ -143,7 +143,10 @@ async fn news(
     grace: Duration,
 ) -> Result<Option<Whereabouts>, watch::error::RecvError> {
     wanted.wait_for(|host| *host != before).await?;
-    tokio::time::sleep(grace).await;
+    // The shortest sleep would last until all others have had their turn.
+    if !grace.is_zero() {
+        tokio::time::sleep(grace).await;
+    }
     Ok(wanted.borrow_and_update().clone())
 }
 
