@@ -37,6 +37,7 @@ mod opening;
 mod orders;
 mod reception;
 mod relay;
+mod silence;
 mod socket;
 
 use std::net::SocketAddr;
@@ -62,7 +63,8 @@ pub const LARGEST_ORDER: usize = 256 * 1024;
 pub const MOST_COPIES: usize = 32;
 /// How much one connection holds at most of what has been received and not yet been read.
 pub const RECEIVE_WINDOW: usize = MOST_STREAMS * 256 * 1024 + WINDOW_GROWTH;
-/// After this long without a sign of life the other side is given up.
+/// After this long without a sign of life the other side is given up. Time in which this side stood
+/// still itself does not count.
 pub const SILENCE: Duration = Duration::from_secs(6);
 
 /// Copies of both sides, orders, and streams that are on their way out.

@@ -4,11 +4,11 @@ use std::io;
 
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::copy::Octets;
 use super::opening::Kind;
+use super::silence::listen;
 use super::{ChannelError, HEARTBEAT, LARGEST_ORDER, SILENCE, frame};
 use crate::site::Site;
 
@@ -43,23 +43,23 @@ pub(super) async fn read(input: Octets, peer: &Site, queue: mpsc::Sender<Vec<u8>
     let mut input = BufReader::new(input);
     let peer = peer.clone();
     loop {
-        match timeout(SILENCE, frame::read(&mut input, LARGEST_ORDER)).await {
-            Ok(Ok(Some(order))) if order.is_empty() => {}
-            Ok(Ok(Some(order))) => {
+        match listen(frame::read(&mut input, LARGEST_ORDER)).await {
+            Some(Ok(Some(order))) if order.is_empty() => {}
+            Some(Ok(Some(order))) => {
                 if queue.send(order).await.is_err() {
                     return ChannelError::Closed(peer);
                 }
             }
-            Ok(Ok(None)) => return ChannelError::ClosedByPeer(peer),
-            Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
+            Some(Ok(None)) => return ChannelError::ClosedByPeer(peer),
+            Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
                 let reason = format!("an order: {error}");
                 return ChannelError::Protocol { peer, reason };
             }
-            Ok(Err(error)) => {
+            Some(Err(error)) => {
                 let reason = error.to_string();
                 return ChannelError::Lost { peer, reason };
             }
-            Err(_) => {
+            None => {
                 let reason = format!("nothing was heard for {} s", SILENCE.as_secs());
                 return ChannelError::Lost { peer, reason };
             }

@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
 
 use super::copy::{CopyStream, Octets};
 use super::opening::{self, Kind};
-use super::{ChannelError, SILENCE, frame, orders};
+use super::silence::listen;
+use super::{ChannelError, frame, orders};
 use crate::site::Site;
 
 /// Where streams go that the other side opens.
@@ -41,8 +41,8 @@ impl Reception {
 
     /// Reads what the stream begins with, and goes on with it.
     pub(super) async fn take(self: Arc<Self>, mut octets: Octets) {
-        let failure = match timeout(SILENCE, frame::read(&mut octets, opening::LARGEST)).await {
-            Ok(Ok(Some(opening))) => match Kind::parse(&opening) {
+        let failure = match listen(frame::read(&mut octets, opening::LARGEST)).await {
+            Some(Ok(Some(opening))) => match Kind::parse(&opening) {
                 Ok(Kind::Orders {}) => self.orders(octets).await,
                 Ok(Kind::Copy(opening)) => {
                     let copy = CopyStream::new(opening, octets, self.ended.clone(), None);
@@ -53,10 +53,10 @@ impl Reception {
                 Err(reason) => self.breach(reason),
             },
             // It was given up before it began; nothing depends on it.
-            Ok(Ok(None)) => return,
-            Ok(Err(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => return,
-            Ok(Err(error)) => self.breach(format!("an opening: {error}")),
-            Err(_) => self.breach("a stream without an opening".to_owned()),
+            Some(Ok(None)) => return,
+            Some(Err(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => return,
+            Some(Err(error)) => self.breach(format!("an opening: {error}")),
+            None => self.breach("a stream without an opening".to_owned()),
         };
         // One failure is enough.
         let _ = self.fail.try_send(failure);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ilnp_relocate::channel::{ChannelError, Connection, Opening, Relay, RelayError};
+use ilnp_relocate::channel::{ChannelError, Connection, Opening, Relay, RelayError, SILENCE};
 use ilnp_relocate::hypervisor::Stream;
 use ilnp_relocate::tls::Identity;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -220,4 +220,20 @@ async fn a_silent_wire_is_noticed_within_seconds() {
             "{reason}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_machine_that_stood_still_gives_nobody_up() {
+    soon(async {
+        let world = World::new(&["a", "b"]);
+        let (ours, theirs, _listener) = world.pair().await;
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        // Both sides stop, and the clock goes on.
+        std::thread::sleep(SILENCE + Duration::from_secs(1));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        ours.send(&"are you there?").await.unwrap();
+        let heard: String = theirs.receive().await.unwrap();
+        assert_eq!(heard, "are you there?");
+    })
+    .await;
 }
