@@ -151,8 +151,16 @@ domain = "{DOMAIN}"
             .unwrap();
         let marker = format!("\"event\":\"phase\",\"phase\":\"{phase}\"");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let found = lines.any(|line| line.unwrap().contains(&marker));
-        assert!(found, "{marker} was not said\n{}", self.logs());
+        let mut said = Vec::new();
+        let found = lines.any(|line| {
+            said.push(line.unwrap());
+            said.last().is_some_and(|line| line.contains(&marker))
+        });
+        assert!(
+            found,
+            "{marker} was not said, but {said:#?}\n{}",
+            self.logs()
+        );
         std::thread::spawn(move || lines.for_each(drop));
         child
     }
@@ -171,7 +179,9 @@ domain = "{DOMAIN}"
             let statuses = [here, other].map(|name| world.status(name));
             statuses[0]["standing"].get("mine").is_some()
                 && statuses[1]["standing"].get("mine").is_none()
-                && statuses.iter().all(|status| status["relocation"].is_null())
+                // Neither is said while something goes on.
+                && statuses[0]["running"] == true
+                && statuses[1]["running"] == false
         });
         self.site(here).goes_on();
         here
